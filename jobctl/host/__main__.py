@@ -1,0 +1,49 @@
+"""Entry points of the host program: `jobctl-host-<hash>.pyz COMMAND ...`.
+
+    channel ROOT            answer a laptop over standard input and output (the bootstrap calls `serve` in-process)
+    supervise RUN_DIR       run the stages of a run, until they end
+    environment RUN_DIR     build or find the run's venv (the builtin step "@host environment")
+    code RUN_DIR            clone the run's code (the builtin step "@host code")
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO, List
+
+
+def serve(root: str, source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer the laptop until it goes. `sink` is ours alone: nothing else may print into the channel."""
+    from .ops import make_ops
+    from .server import Server
+
+    Server(source, sink, make_ops(Path(root))).serve()
+
+
+def main(argv: List[str]) -> int:
+    command, rest = argv[0], argv[1:]
+    if command == "channel":
+        serve(os.path.expanduser(rest[0]), sys.stdin.buffer, sys.stdout.buffer)
+        return 0
+    run_dir = Path(rest[0])
+    root = run_dir.parent.parent
+    if command == "supervise":
+        from .supervisor import supervise
+
+        return supervise(root, run_dir)
+    if command == "environment":
+        from . import environment
+
+        return environment.main(root, run_dir)
+    if command == "code":
+        from . import code
+
+        return code.main(root, run_dir)
+    print("jobctl host program: unknown command %r" % command, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
