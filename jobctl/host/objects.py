@@ -1,0 +1,150 @@
+"""File contents by hash, shared by all runs and datasets below one work_dir.
+
+    objects/<aa>/<sha256>      a file
+    objects/<aa>/<sha256>x     the same with the executable bits (a hard link shares its mode, so these are two objects)
+
+An object is trusted without reading it when its modification time is SETTLED: that is set only after the file system was
+told to write everything down. One that was left by a cut transfer, a crash, or that somebody changed in place has another
+time; it is read again, and dropped when it is not what its name says.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import Iterable, List, Optional
+
+SETTLED = 946684800  # 2000-01-01, seconds since the epoch
+_CHUNK = 1 << 20
+
+
+class ObjectStore:
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "objects"
+
+    def path(self, sha256: str, executable: bool = False) -> Path:
+        return self._folder / sha256[:2] / (sha256 + ("x" if executable else ""))
+
+    def has(self, sha256: str, size: int, executable: bool = False) -> bool:
+        """Whether the object is there and is what its name says."""
+        path = self.path(sha256, executable)
+        try:
+            info = os.lstat(str(path))
+        except OSError:
+            return self._copy_other_mode(sha256, size, executable)
+        if stat.S_ISREG(info.st_mode) and info.st_size == size:
+            if info.st_mtime == SETTLED or hash_file(path) == sha256:
+                return True
+        path.unlink()
+        return False
+
+    def _copy_other_mode(self, sha256: str, size: int, executable: bool) -> bool:
+        """The same content with the other mode may be there; then it need not travel again."""
+        other = self.path(sha256, not executable)
+        if not other.is_file() or not self.has_exact(other, size):
+            return False
+        incoming = Incoming(self, sha256, size, executable)
+        with open(str(other), "rb") as source:
+            for piece in iter(lambda: source.read(_CHUNK), b""):
+                incoming.write(piece)
+        return incoming.finish()
+
+    @staticmethod
+    def has_exact(path: Path, size: int) -> bool:
+        return os.stat(str(path)).st_size == size
+
+    def settle(self, paths: Iterable[Path]) -> None:
+        """Make new objects durable, then mark them as trusted."""
+        fresh = [path for path in paths if os.stat(str(path)).st_mtime != SETTLED]
+        if not fresh:
+            return
+        sync_file_system(self._folder)
+        for path in fresh:
+            os.utime(str(path), (SETTLED, SETTLED))
+
+    def link(self, sha256: str, executable: bool, target: Path) -> None:
+        """Give an object a name outside the store: a hard link, or a copy where the file system has none."""
+        source = str(self.path(sha256, executable))
+        try:
+            os.link(source, str(target))
+        except OSError:
+            if not os.path.exists(source):
+                raise
+            shutil.copy2(source, str(target))
+
+
+class Incoming:
+    """An object that is being received: written beside, hashed on the way, renamed when whole."""
+
+    def __init__(self, store: ObjectStore, sha256: str, size: int, executable: bool) -> None:
+        self._target = store.path(sha256, executable)
+        self._want = (sha256, size)
+        self._mode = 0o555 if executable else 0o444
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        handle, self._beside = tempfile.mkstemp(prefix=".incoming-", dir=str(self._target.parent))
+        self._file = os.fdopen(handle, "wb")
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._hash.update(data)
+        self._size += len(data)
+
+    def finish(self) -> bool:
+        """True when the content is what was announced; otherwise nothing is left of it."""
+        self._file.close()
+        if (self._hash.hexdigest(), self._size) != self._want:
+            os.unlink(self._beside)
+            return False
+        os.chmod(self._beside, self._mode)
+        os.rename(self._beside, str(self._target))
+        return True
+
+    def discard(self) -> None:
+        self._file.close()
+        if os.path.exists(self._beside):
+            os.unlink(self._beside)
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(str(path), "rb") as file:
+        for piece in iter(lambda: file.read(_CHUNK), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def sync_file_system(folder: Path) -> None:
+    """syncfs(2) on the file system that holds `folder`: one call instead of an fsync for each of thousands of files."""
+    handle = os.open(str(folder), os.O_RDONLY)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syncfs(handle) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    except AttributeError:  # a libc without syncfs
+        os.sync()
+    finally:
+        os.close(handle)
+
+
+def remove_stale_incoming(folder: Path, older_than: float) -> List[Path]:
+    """Leftovers of transfers that were cut before `older_than` (seconds since the epoch) are removed."""
+    gone: List[Path] = []
+    for path in folder.glob("objects/??/.incoming-*"):
+        info: Optional[os.stat_result]
+        try:
+            info = path.stat()
+        except OSError:
+            continue
+        if info.st_mtime < older_than:
+            path.unlink()
+            gone.append(path)
+    return gone

@@ -1,0 +1,163 @@
+"""Trees of files: a manifest names them, the object store holds their contents, hard links lay them out.
+
+The two requests behind a transfer of code or data:
+
+    tree_offer  {digest}                 -> {"known": true}, or {"known": false}
+    tree_send   {digest} + manifest      -> {"missing": [indexes]}, then frames {"parts": [[index, length], ...]} with the
+                                            contents one after another, then {"done": true} -> {"known": true}
+
+A large file goes on over several frames; a part without the file's end is followed by the next part of the same file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from .files import write_bytes
+from .objects import Incoming, ObjectStore
+from .server import OpError, Request
+
+
+class Row(NamedTuple):
+    """One entry of a manifest; see jobctl.plan.manifest.Entry."""
+
+    path: str
+    kind: str
+    size: int
+    content: str
+
+
+def parse_manifest(data: bytes, digest: str) -> List[Row]:
+    """Checked rows. Raises OpError for anything that could lead outside the tree, and for a manifest that is another."""
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise OpError("transfer", "the manifest is not the one that was announced")
+    rows = [Row(*row) for row in json.loads(data.decode("ascii"))]
+    for row in rows:
+        parts = row.path.split("/")
+        if not row.path or row.path.startswith("/") or any(part in ("", ".", "..") for part in parts) or "\0" in row.path:
+            raise OpError("transfer", "a path that is not allowed in a tree: %r" % row.path)
+        if row.kind not in ("f", "x", "l"):
+            raise OpError("transfer", "a kind that is not known: %r" % row.kind)
+        if row.kind != "l" and (len(row.content) != 64 or set(row.content) - set("0123456789abcdef")):
+            raise OpError("transfer", "not a hash: %r" % row.content)
+    return rows
+
+
+class Trees:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._store = ObjectStore(root)
+
+    def _manifest_path(self, digest: str) -> Path:
+        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+            raise OpError("transfer", "not a digest: %r" % digest)
+        return self._root / "trees" / (digest + ".json")
+
+    def rows(self, digest: str) -> List[Row]:
+        """Of a tree that is complete here. Raises OpError otherwise."""
+        path = self._manifest_path(digest)
+        if not path.is_file():
+            raise OpError("transfer", "the host does not have this tree: %s" % digest)
+        return parse_manifest(path.read_bytes(), digest)
+
+    def missing(self, rows: List[Row]) -> List[int]:
+        """Indexes of the rows whose content is not here; each content once."""
+        seen: Dict[Tuple[str, bool], bool] = {}
+        missing = []
+        for index, row in enumerate(rows):
+            if row.kind == "l":
+                continue
+            key = (row.content, row.kind == "x")
+            if key not in seen:
+                seen[key] = self._store.has(row.content, row.size, row.kind == "x")
+                if not seen[key]:
+                    missing.append(index)
+        return missing
+
+    def offer(self, request: Request) -> Dict[str, Any]:
+        digest = request.params["digest"]
+        path = self._manifest_path(digest)
+        if not path.is_file():
+            return {"known": False}
+        if self.missing(parse_manifest(path.read_bytes(), digest)):
+            path.unlink()  # somebody cleaned the object store by hand
+            return {"known": False}
+        return {"known": True}
+
+    def send(self, request: Request) -> Dict[str, Any]:
+        digest = request.params["digest"]
+        manifest = zlib.decompress(request.payload)
+        rows = parse_manifest(manifest, digest)
+        missing = self.missing(rows)
+        request.reply(missing=missing)
+        self._receive(request, rows)
+        if self.missing(rows):
+            raise OpError("transfer", "files are missing after the transfer")
+        self._store.settle(self._store.path(row.content, row.kind == "x") for row in rows if row.kind != "l")
+        write_bytes(self._manifest_path(digest), manifest, 0o644)
+        return {"known": True}
+
+    def _receive(self, request: Request, rows: List[Row]) -> None:
+        current: Optional[Tuple[int, Incoming, int]] = None
+        received = 0
+        try:
+            while True:
+                header, payload = request.receive()
+                if header.get("done"):
+                    return
+                at = 0
+                for index, length in header["parts"]:
+                    row = rows[index]
+                    if current is None or current[0] != index:
+                        current = (index, Incoming(self._store, row.content, row.size, row.kind == "x"), row.size)
+                    _, incoming, left = current
+                    incoming.write(payload[at : at + length])
+                    at += length
+                    current = (index, incoming, left - length)
+                    if left - length <= 0:
+                        current = None
+                        if not incoming.finish():
+                            hint = "a file that is written to while it is sent? submit again"
+                            raise OpError("transfer", "a file changed on the way: %s" % row.path, hint=hint)
+                received += len(payload)
+                request.reply(received=received)
+        finally:
+            if current is not None:
+                current[1].discard()
+
+    def lay_out(self, digest: str, target: Path) -> None:
+        """The tree as files below `target`, which must not be there yet."""
+        target.mkdir(parents=True)
+        made = {target}
+        for row in self.rows(digest):
+            path = target / row.path
+            if path.parent not in made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                made.add(path.parent)
+            if row.kind == "l":
+                os.symlink(row.content, str(path))
+            else:
+                self._store.link(row.content, row.kind == "x", path)
+
+    def dataset(self, name: str, digest: str) -> Path:
+        """The folder of a dataset, laid out once; shared and never written to again."""
+        folder = self._root / "datasets" / name / digest
+        if folder.is_dir():
+            return folder
+        beside = folder.with_name(".%s.%d" % (digest, os.getpid()))
+        if beside.exists():
+            shutil.rmtree(str(beside))
+        self.lay_out(digest, beside)
+        try:
+            os.rename(str(beside), str(folder))
+        except OSError:
+            shutil.rmtree(str(beside))  # another laptop was faster
+            if not folder.is_dir():
+                raise
+        return folder

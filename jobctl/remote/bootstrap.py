@@ -1,0 +1,154 @@
+"""Gets the host program running on a host that has only Python: in one round trip when it is there already.
+
+The command is one line that any Python runs: it reads `bootstrap_source.py` from standard input and executes it. That text
+checks the zipapp against its hash, asks for it where it is missing or broken, and becomes the host's side of the channel.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from jobctl.errors import ConnectionLost, HostError, HostProgramError, NoSpace, PythonMissing
+from jobctl.remote.transport import ByteStream, Transport
+
+_MAGIC = b"\n\0JOBCTL "
+_NOISE_LIMIT = 1 << 20  # a login shell's greeting may come before our first word, but not without end
+_ENOSPC, _EDQUOT = 28, 122
+
+
+@dataclass(frozen=True)
+class HostProgram:
+    """The zipapp: its bytes and their SHA-256."""
+
+    data: bytes
+    sha256: str
+
+
+@functools.cache
+def make_host_program() -> HostProgram:
+    """`jobctl/host/*.py` as one zip, the same bytes for the same sources on every laptop."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "__main__.py", b"import sys\nfrom jobctl_host.__main__ import main\nsys.exit(main(sys.argv[1:]))\n")
+        folder = resources.files("jobctl.host")
+        for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+            if entry.name.endswith(".py"):
+                _add(archive, f"jobctl_host/{entry.name}", entry.read_bytes())
+    data = buffer.getvalue()
+    return HostProgram(data, hashlib.sha256(data).hexdigest())
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, date_time=(2020, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, data)
+
+
+def bootstrap(transport: Transport, *, root: str, python: str) -> tuple[ByteStream, dict[str, Any]]:
+    """Start the host program below `root`; returns the stream, frames from here on, and the host's facts.
+
+    Raises PythonMissing, NoSpace, HostProgramError, and what the transport raises.
+    """
+    source = (resources.files("jobctl.remote") / "bootstrap_source.py").read_bytes()
+    line = f'import sys;channel=getattr(sys.stdin,"buffer",sys.stdin);exec(channel.read({len(source)}))'
+    program = make_host_program()
+    want = {"root": root, "sha256": program.sha256, "size": len(program.data)}
+    stream = transport.open([python, "-c", line])
+    try:
+        greeting = _Greeting(stream, transport.name, python)
+        try:
+            stream.write(source + json.dumps(want).encode("ascii") + b"\n")
+        except ConnectionLost:
+            pass  # it may have ended already because there is no Python: what it said is read below
+        word, fields = greeting.next_word()
+        if word == "need":
+            stream.write(program.data)
+            word, fields = greeting.next_word()
+        if word != "ready":
+            raise _refusal(transport.name, word, fields, python)
+        return stream, fields
+    except BaseException:
+        stream.close()
+        raise
+
+
+class _Greeting:
+    """Finds our words in what comes first, whatever the login shell printed before them."""
+
+    def __init__(self, stream: ByteStream, host: str, python: str) -> None:
+        self._stream = stream
+        self._host = host
+        self._python = python
+        self._seen = b""
+
+    def next_word(self) -> tuple[str, dict[str, Any]]:
+        # One byte at a time past the magic, so that not one byte of the first frame is taken.
+        while not self._seen.endswith(_MAGIC):
+            self._seen += self._read()
+            if len(self._seen) > _NOISE_LIMIT:
+                raise HostProgramError(
+                    "the login shell of the host prints without end before our program starts",
+                    where=self._host,
+                    value=self._seen[:200].decode("utf-8", "replace"),
+                    hint="its start-up files must print nothing when no terminal is there",
+                )
+        text = b""
+        while not text.endswith(b"\n"):
+            text += self._read()
+        self._seen = b""
+        word, fields = json.loads(text)
+        return word, fields
+
+    def _read(self) -> bytes:
+        byte = self._stream.read(1)
+        if byte:
+            return byte
+        exit_code, stderr = self._stream.finish()
+        raise _no_greeting(self._host, self._python, exit_code, stderr.decode("utf-8", "replace").strip(), self._seen)
+
+
+def _no_greeting(host: str, python: str, exit_code: int | None, stderr: str, seen: bytes) -> HostError:
+    if exit_code in (126, 127) or re.search(r"not found|No such file|Unknown command", stderr):
+        return PythonMissing(
+            f"the host has no {python!r}",
+            where=host,
+            value=stderr[-300:] or None,
+            hint="jobctl needs Python 3.7 or newer there, nothing else; name another one with `python:` in the inventory",
+        )
+    said = stderr[-500:] or seen[-500:].decode("utf-8", "replace").strip()
+    return HostProgramError(
+        f"the host program did not start (exit code {exit_code})",
+        where=host,
+        value=said or None,
+        hint=f"`{python} -c pass` must work in a login without terminal",
+    )
+
+
+def _refusal(host: str, word: str, fields: dict[str, Any], python: str) -> HostError:
+    if word == "old-python":
+        return PythonMissing(
+            f"Python on the host is too old: {python} is {fields['version']}",
+            where=host,
+            value=fields["python"],
+            hint="jobctl needs Python 3.7 or newer there; name another one with `python:` in the inventory",
+        )
+    if fields.get("errno") in (_ENOSPC, _EDQUOT):
+        return NoSpace(
+            "no space left on the host",
+            where=f"{host}: {fields['path']}",
+            hint="free some, or set another `work_dir:` in the inventory",
+            next_command=f"ssh {host} df -h",
+        )
+    return HostProgramError(
+        f"cannot write the host program: {fields.get('message', word)}",
+        where=f"{host}: {fields.get('path')}",
+        hint="`work_dir:` in the inventory must be a folder that this user may write on the host",
+    )

@@ -1,0 +1,220 @@
+"""The laptop's side of the host channel: requests and replies as frames over one stream.
+
+    channel = open_host_channel(transport, root="~/jobctl", python="python3")
+    channel.call("status", run_id="...")            one question, one answer
+    with channel.exchange("log", ...) as exchange:  an answer of many frames
+        for header, payload in exchange: ...
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from jobctl.errors import ConnectionLost, HostProgramError, JobctlError, NoSpace, RunNotFound, TransferError
+from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode, read_frame
+from jobctl.remote.bootstrap import bootstrap
+from jobctl.remote.transport import ByteStream, Transport
+
+_WINDOW = 64  # frames of one exchange that may wait to be read; the stream itself stops beyond that
+
+
+class Reply(NamedTuple):
+    header: Header
+    payload: bytes
+
+
+class HostChannel:
+    """Frames over one stream, for one host. Safe for use by several threads."""
+
+    def __init__(self, stream: ByteStream, host: str, facts: dict[str, Any]) -> None:
+        self.host = host
+        self.facts = facts
+        self._stream = stream
+        self._write = threading.Lock()
+        self._open: dict[int, queue.Queue[Reply]] = {}
+        self._next_id = 1
+        self._heard = time.monotonic()
+        self._lost: ConnectionLost | None = None
+        self._closed = threading.Event()
+        self.round_trips = 0
+        """Requests sent and answered, for benchmarks."""
+        threading.Thread(target=self._read_replies, daemon=True, name=f"jobctl-read-{host}").start()
+        threading.Thread(target=self._beat, daemon=True, name=f"jobctl-beat-{host}").start()
+
+    def call(self, op: str, payload: bytes = b"", **params: Any) -> Reply:
+        """One request with one reply. Raises what the host answers as an error, or ConnectionLost."""
+        with self.exchange(op, payload, **params) as exchange:
+            return exchange.receive()
+
+    def exchange(self, op: str, payload: bytes = b"", **params: Any) -> Exchange:
+        """A request whose replies are read one by one, and to which frames can be added."""
+        with self._write:
+            key, self._next_id = self._next_id, self._next_id + 1
+            replies: queue.Queue[Reply] = queue.Queue(maxsize=_WINDOW)
+            self._open[key] = replies
+        self.round_trips += 1
+        exchange = Exchange(self, key, replies)
+        self.send({"id": key, "op": op, **params}, payload)
+        return exchange
+
+    def send(self, header: Header, payload: bytes = b"") -> None:
+        if self._lost:
+            raise self._lost
+        data = encode(header, payload)
+        try:
+            with self._write:
+                self._stream.write(data)
+        except ConnectionLost as error:
+            self._fail(error)
+            raise
+
+    def forget(self, key: int) -> None:
+        self._open.pop(key, None)
+
+    @property
+    def lost(self) -> ConnectionLost | None:
+        return self._lost
+
+    def close(self) -> None:
+        self._closed.set()
+        self._fail(ConnectionLost("the channel was closed", where=self.host))
+        self._stream.close()
+
+    def __enter__(self) -> HostChannel:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _fail(self, error: ConnectionLost) -> None:
+        if self._lost is None:
+            self._lost = error
+
+    def _read_replies(self) -> None:
+        reader = _ExactReader(self._stream)
+        try:
+            while (frame := read_frame(reader.read)) is not None:
+                self._heard = time.monotonic()
+                self._deliver(Reply(*frame))
+            self._fail(ConnectionLost("the host closed the connection", where=self.host))
+        except ConnectionLost as error:
+            self._fail(error)
+        except FrameError as error:
+            self._fail(ConnectionLost(f"the host sent something that is not our protocol: {error}", where=self.host))
+
+    def _deliver(self, reply: Reply) -> None:
+        replies = self._open.get(reply.header.get("id", 0))
+        while replies is not None and not self._lost:
+            try:
+                return replies.put(reply, timeout=1.0)
+            except queue.Full:
+                # The reader of this exchange is slow. It may also have gone meanwhile.
+                self._heard = time.monotonic()
+                replies = self._open.get(reply.header.get("id", 0))
+
+    def _beat(self) -> None:
+        while not self._closed.wait(BEAT_S) and not self._lost:
+            if time.monotonic() - self._heard > SILENCE_S:
+                self._fail(
+                    ConnectionLost(
+                        f"nothing came from the host for {SILENCE_S:.0f} s",
+                        where=self.host,
+                        hint="what runs on the host goes on without us",
+                    )
+                )
+                self._stream.close()
+                return
+            try:
+                self.send({"id": 0})
+            except ConnectionLost:
+                return
+
+
+class Exchange:
+    """One request in flight. Iterating gives replies until the last one."""
+
+    def __init__(self, channel: HostChannel, key: int, replies: queue.Queue[Reply]) -> None:
+        self._channel = channel
+        self._key = key
+        self._replies = replies
+        self._ended = False
+
+    def send(self, payload: bytes = b"", **fields: Any) -> None:
+        """Another frame for this request."""
+        self._channel.send({"id": self._key, **fields}, payload)
+
+    def receive(self, timeout_s: float | None = None) -> Reply:
+        """The next reply. Raises TimeoutError after `timeout_s`, the host's error, or ConnectionLost."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            try:
+                reply = self._replies.get(timeout=0.25)
+                break
+            except queue.Empty:
+                if self._channel.lost and self._replies.empty():
+                    self._ended = True
+                    raise self._channel.lost from None
+                if deadline is not None and time.monotonic() > deadline:
+                    raise TimeoutError from None
+        self._ended = not reply.header.get("more")
+        if "error" in reply.header:
+            raise _as_error(self._channel.host, reply.header["error"])
+        return reply
+
+    def __iter__(self) -> Iterator[Reply]:
+        while not self._ended:
+            yield self.receive()
+
+    def __enter__(self) -> Exchange:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self._channel.forget(self._key)
+        if not self._ended and not self._channel.lost:
+            try:
+                self._channel.send({"id": self._key, "cancel": True})
+            except ConnectionLost:
+                pass
+
+
+class _ExactReader:
+    """`read(n)` that gives n bytes, or fewer at the end, over a stream that gives what it has."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+
+    def read(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            piece = self._stream.read(max(64 << 10, size - len(self._buffer)))
+            if not piece:
+                break
+            self._buffer += piece
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+
+def open_host_channel(transport: Transport, *, root: str, python: str) -> HostChannel:
+    """Bootstrap the host program and open the channel. Raises what `bootstrap` raises."""
+    stream, facts = bootstrap(transport, root=root, python=python)
+    return HostChannel(stream, transport.name, facts)
+
+
+def _as_error(host: str, error: dict[str, Any]) -> JobctlError:
+    kind, message = error.get("kind"), str(error.get("message"))
+    where = f"{host}: {error['path']}" if error.get("path") else host
+    if kind == "no_space":
+        return NoSpace("no space left on the host", where=where, hint="free some, or set another `work_dir:`")
+    if kind == "run_not_found":
+        return RunNotFound(message, where=host, next_command="jobctl ps")
+    if kind == "transfer":
+        return TransferError(message, where=where, hint=error.get("hint", ""))
+    if kind == "bug":
+        return HostProgramError("the host program failed", where=host, value=message[-2000:], hint="please report this")
+    return HostProgramError(message, where=where, hint=error.get("hint", ""))
