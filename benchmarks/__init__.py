@@ -1,0 +1,1 @@
+"""What jobctl costs, measured beside what it is compared with, in one run. `make bench`."""
