@@ -1,0 +1,68 @@
+"""`job.json`: what the supervisor runs, with nothing left to decide but cards and attempt. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from jobctl.plan.launcher import make_argv, make_env
+from jobctl.spec.job import Job, Stage
+
+
+def make_run_id(name: str, day: date, random_hex: str) -> str:
+    """`deeplabv3p-20261123-5f3a`: sorts by day, and is a file name, a container name and a word."""
+    return f"{name}-{day:%Y%m%d}-{random_hex}"
+
+
+def job_digest(job: Job) -> str:
+    """SHA-256 of what the job says, as hex. Equal jobs have equal digests, however their YAML was written."""
+    text = json.dumps(job.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def make_run_spec(
+    job: Job,
+    *,
+    run_id: str,
+    submitted_at: float,
+    submitted_by: str,
+    code: Mapping[str, Any],
+    data_targets: Mapping[str, str],
+    cards_wanted: Sequence[int] | None,
+) -> dict[str, Any]:
+    """The content of `job.json`.
+
+    `submitted_at`: seconds since the epoch, laptop's clock. `code`: what is known of the source, such as
+    {"git", "ref", "commit"}. `data_targets`: absolute folder on the host for each dataset's name. `cards_wanted`: the
+    cards asked for by number; None: the first free ones. Raises KeyError for a dataset without a target.
+    """
+    environment = job.environment
+    return {
+        "version": 1,
+        "run_id": run_id,
+        "name": job.name,
+        "device": job.device,
+        "cards": job.cards,
+        "cards_wanted": None if cards_wanted is None else list(cards_wanted),
+        "submitted_at": submitted_at,
+        "submitted_by": submitted_by,
+        "job": job.model_dump(mode="json"),
+        "code": dict(code),
+        "environment": environment.model_dump(mode="json"),
+        "env": make_env(job),
+        "secrets": list(job.secrets),
+        "data": [{"name": data.name, "link": data.link, "target": data_targets[data.name]} for data in job.data],
+        "stages": [_stage(stage, job) for stage in job.stages],
+        "artifacts": [artifact.model_dump(mode="json") for artifact in job.artifacts],
+    }
+
+
+def _stage(stage: Stage, job: Job) -> dict[str, Any]:
+    steps = [
+        {"argv": make_argv(step, job), "distributed": step.distributed, "cwd": step.cwd, "env": dict(step.env)}
+        for step in stage.steps
+    ]
+    return {**stage.model_dump(mode="json"), "steps": steps}
