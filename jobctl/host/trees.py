@@ -135,7 +135,8 @@ class Trees:
         """The tree as files below `target`, which must not be there yet."""
         target.mkdir(parents=True)
         made = {target}
-        for row in self.rows(digest):
+        # Links last: nothing is ever written through one.
+        for row in sorted(self.rows(digest), key=lambda row: row.kind == "l"):
             path = target / row.path
             if path.parent not in made:
                 path.parent.mkdir(parents=True, exist_ok=True)

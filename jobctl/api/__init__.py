@@ -1,0 +1,59 @@
+"""The library: what the command line calls, and what a notebook imports.
+
+    from jobctl import api
+    run = api.submit("configs/deeplabv3p_cityscapes_4npu.yaml", "inventories/lab.yaml", host="lab-a")
+    for piece in api.logs(run.run_id, follow=True): ...
+    api.pull(run.run_id, to="results")
+
+Names are imported when they are first used: `jobctl ps` must not wait for what `submit` needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobctl.api.logs import LogFollower, Piece, logs
+    from jobctl.api.planning import plan, render
+    from jobctl.api.results import pull
+    from jobctl.api.runs import RunView, adopt, cancel, runs, status
+    from jobctl.api.submit import Submitted, submit
+
+_HOMES = {
+    "LogFollower": "logs",
+    "Piece": "logs",
+    "RunView": "runs",
+    "Submitted": "submit",
+    "adopt": "runs",
+    "cancel": "runs",
+    "logs": "logs",
+    "plan": "planning",
+    "pull": "results",
+    "render": "planning",
+    "runs": "runs",
+    "status": "runs",
+    "submit": "submit",
+}
+
+__all__ = [
+    "LogFollower",
+    "Piece",
+    "RunView",
+    "Submitted",
+    "adopt",
+    "cancel",
+    "logs",
+    "plan",
+    "pull",
+    "render",
+    "runs",
+    "status",
+    "submit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,38 @@
+"""Looking before acting: render and plan. Neither writes a file nor opens a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobctl.api import prepare
+from jobctl.laptop.tree_source import TreeSource
+from jobctl.plan.plan import Item, Tree, make_plan
+from jobctl.plan.run_files import make_run_files
+from jobctl.spec.job import Job
+
+
+def render(config: str | Path, sets: Sequence[str] = ()) -> Job:
+    """The job that a config means. Raises InputError and its kinds."""
+    return prepare.load(config, sets).job
+
+
+def plan(
+    config: str | Path, inventory: str | Path, *, host: str | None = None, sets: Sequence[str] = ()
+) -> tuple[Job, tuple[Item, ...]]:
+    """The job and the steps that a submit would take. Raises InputError and its kinds."""
+    written = prepare.load(config, sets)
+    target = prepare.load_host(inventory, host)
+    inputs = prepare.gather_inputs(written, keep_caches=False)
+    items = make_plan(
+        written.job,
+        target,
+        code=_tree(inputs.code) if inputs.code else None,
+        data={name: _tree(tree) for name, tree in inputs.data.items()},
+        files=make_run_files(written.job, written.template.helpers),
+    )
+    return written.job, items
+
+
+def _tree(source: TreeSource) -> Tree:
+    return Tree(source.manifest, source.left_out, source.commit)

@@ -1,0 +1,117 @@
+"""From files that the user wrote to a job with its inputs, all on this side: nothing is connected, nothing is changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobctl.errors import InputError
+from jobctl.laptop import places
+from jobctl.laptop.git_source import open_git_tree
+from jobctl.laptop.hash_cache import HashCache
+from jobctl.laptop.tree_source import TreeSource, make_data_tree, make_working_tree
+from jobctl.plan.run_spec import job_digest
+from jobctl.spec.config import apply_overrides, load_config, parse_set
+from jobctl.spec.inventory import Host, load_inventory, pick_host
+from jobctl.spec.job import Job
+from jobctl.spec.template import Template, load_template, make_job
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What goes along with a job: trees that are sent, small files, secrets."""
+
+    code: TreeSource | None = None
+    """None: the host clones it."""
+    data: Mapping[str, TreeSource] = field(default_factory=dict)
+    """Datasets that are sent, by name."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A config as it was written, and the job that it renders to."""
+
+    config: Path
+    template: Template
+    job: Job
+
+
+def load(config: str | Path, sets: Sequence[str] = ()) -> Written:
+    """Read config and template, render, validate. Raises InputError and its kinds."""
+    path = Path(config)
+    overrides = [parse_set(text) for text in sets]
+    parsed = apply_overrides(load_config(places.read_text(path, "config"), str(config)), overrides)
+    folder, files = places.read_template(parsed.template, path.absolute().parent)
+    template = load_template(parsed.template, files, os.fspath(folder))
+    return Written(path, template, make_job(template, parsed))
+
+
+def load_host(inventory: str | Path, name: str | None) -> Host:
+    """One host of an inventory file. Raises InputError and its kinds."""
+    return pick_host(load_inventory(places.read_text(Path(inventory), "inventory"), str(inventory)), name)
+
+
+def load_hosts(inventory: str | Path) -> list[Host]:
+    return list(load_inventory(places.read_text(Path(inventory), "inventory"), str(inventory)).hosts.values())
+
+
+def gather_inputs(written: Written, *, keep_caches: bool = True) -> Inputs:
+    """Read the local folders and repositories that the job names. With `keep_caches=False` nothing is written anywhere.
+
+    Raises InputError where something is missing.
+    """
+    near = written.config.absolute().parent
+    cache = HashCache(places.home() / "cache" / "hashes.sqlite", read_only=not keep_caches)
+    try:
+        job = written.job
+        data = {
+            entry.name: make_data_tree(near / Path(entry.path).expanduser(), cache)
+            for entry in job.data
+            if entry.path is not None
+        }
+        return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
+    finally:
+        cache.close()
+
+
+def _code(written: Written, near: Path, cache: HashCache, keep_caches: bool) -> TreeSource | None:
+    code = written.job.code
+    if code.path is not None:
+        return make_working_tree(near / Path(code.path).expanduser(), code.exclude, cache)
+    if code.fetch == "host" or code.git is None:
+        return None
+    local = near / Path(code.git).expanduser()
+    source = os.fspath(local) if local.is_dir() else code.git
+    return open_git_tree(source, code.ref or "HEAD", code.exclude, places.home() / "cache", keep=keep_caches)
+
+
+def _secrets(job: Job) -> dict[str, str]:
+    missing = [name for name in job.secrets if name not in os.environ]
+    if missing:
+        raise InputError(
+            "a secret that the job needs is not in the environment",
+            value=", ".join(missing),
+            hint="secrets are taken from the environment of this machine, never from files of the job",
+            next_command=f"export {missing[0]}=...",
+        )
+    return {name: os.environ[name] for name in job.secrets}
+
+
+def submission_digest(written: Written, host: Host, inputs: Inputs, cards: Sequence[int] | None) -> str:
+    """Names what is submitted and where to: a submit that was cut is recognised by it."""
+    parts: dict[str, Any] = {
+        "job": job_digest(written.job),
+        "host": [host.name, host.address, host.port, host.user, host.work_dir],
+        "cards": list(cards) if cards is not None else None,
+        "code": inputs.code.manifest.digest() if inputs.code else None,
+        "data": {name: tree.manifest.digest() for name, tree in inputs.data.items()},
+        "files": {path: hashlib.sha256(data).hexdigest() for path, data in written.template.helpers.items()},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+

@@ -1,0 +1,144 @@
+"""Submit: exactly one run comes of it, whenever the laptop dies.
+
+    1. a record with the run's id is made durable here        killed now: the next submit of the same thing takes the id over
+    2. code and data are sent                                  killed now: what arrived stays in the host's store
+    3. one request stages and starts the run on the host       killed now: the same request again finds the run, starts nothing
+    4. the record is marked as confirmed
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import secrets
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jobctl.api import prepare
+from jobctl.api.code_ref import resolve_on_host
+from jobctl.api.listener import Listener, Silent
+from jobctl.backends import direct
+from jobctl.errors import ConnectionLost, JobctlError
+from jobctl.laptop.records import Record, Records
+from jobctl.plan.run_files import make_run_files
+from jobctl.plan.run_spec import make_run_id, make_run_spec
+from jobctl.remote.channel import HostChannel
+from jobctl.remote.connect import connect
+from jobctl.remote.sync import send_tree
+from jobctl.spec.inventory import Host
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A run that the host has. `again`: an earlier, cut submit of the same thing had begun it."""
+
+    run_id: str
+    host: str
+    state: str
+    again: bool
+
+
+def submit(
+    config: str | Path,
+    inventory: str | Path,
+    *,
+    host: str | None = None,
+    sets: Sequence[str] = (),
+    cards: Sequence[int] | None = None,
+    listener: Listener | None = None,
+    records: Records | None = None,
+) -> Submitted:
+    """Render, send, start. Raises InputError, HostError, TransferError and their kinds; then nothing runs."""
+    tell = listener or Silent()
+    written = prepare.load(config, sets)
+    target = prepare.load_host(inventory, host)
+    tell.note("reading code and data")
+    inputs = prepare.gather_inputs(written)
+    book = records or Records()
+    with book.claim(prepare.submission_digest(written, target, inputs, cards), lambda: _new_record(written, target)) as record:
+        known = record.run_id
+        again = record.sent
+        tell.note(f"connecting to {target.name}")
+        try:
+            with connect(target) as channel:
+                status = _send(channel, written, inputs, record, cards, tell, book)
+        except JobctlError as error:
+            raise _explained(error, record, book) from None
+        book.seen(record, status)
+    return Submitted(known, target.name, status["state"], again)
+
+
+def _new_record(written: prepare.Written, host: Host) -> Record:
+    now = time.time()
+    run_id = make_run_id(written.job.name, date.fromtimestamp(now), secrets.token_hex(2))
+    return Record(run_id, written.job.name, host.name, host.model_dump(mode="json"), now, config=str(written.config))
+
+
+def _send(
+    channel: HostChannel,
+    written: prepare.Written,
+    inputs: prepare.Inputs,
+    record: Record,
+    cards: Sequence[int] | None,
+    tell: Listener,
+    book: Records,
+) -> dict[str, Any]:
+    job = written.job
+    code: dict[str, Any] = {}
+    if inputs.code is None:
+        tell.note("asking git for the commit")
+        code = {"git": job.code.git, "ref": job.code.ref, "commit": resolve_on_host(channel, job.code)}
+    else:
+        digest = send_tree(channel, inputs.code, lambda done, total: tell.progress("code", done, total)).digest
+        code = {"tree": digest, "commit": inputs.code.commit, "ref": job.code.ref, "git": job.code.git}
+    data = []
+    for entry in job.data:
+        row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
+        if tree := inputs.data.get(entry.name):
+            label = f"data {entry.name}"
+            row["digest"] = send_tree(channel, tree, lambda done, total, label=label: tell.progress(label, done, total)).digest  # type: ignore[misc]
+        data.append(row)
+    spec = make_run_spec(
+        job,
+        run_id=record.run_id,
+        submitted_at=record.submitted_at,
+        submitted_by=f"{getpass.getuser()}@{socket.gethostname()}",
+        code=code,
+        cards_wanted=cards,
+    )
+    files = make_run_files(job, written.template.helpers)
+    if inputs.secrets:
+        files["secrets.json"] = json.dumps(dict(inputs.secrets)).encode()
+    record.sent = True
+    book.save(record)
+    tell.note("starting the run")
+    facts = channel.facts
+    run_dir = f"{facts['root']}/runs/{record.run_id}"
+    return channel.call(
+        "launch",
+        b"".join(files.values()),
+        run_id=record.run_id,
+        spec=spec,
+        code=code.get("tree"),
+        data=data,
+        files=[[path, 0o600 if path == "secrets.json" else 0o644, len(content)] for path, content in files.items()],
+        argv=direct.submit_argv(facts["python"], facts["program"], run_dir),
+    ).header
+
+
+def _explained(error: JobctlError, record: Record, book: Records) -> JobctlError:
+    """Before the start was asked for, nothing of the run exists. After it, the answer may only have been lost."""
+    if record.sent and isinstance(error, ConnectionLost):
+        return ConnectionLost(
+            f"the connection was lost while {record.run_id} was being started; it may run",
+            where=error.where,
+            hint="the same submit again finds out: it never starts a second one",
+            next_command="jobctl ps",
+        )
+    book.remove(record.run_id)
+    return error

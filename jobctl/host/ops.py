@@ -1,0 +1,71 @@
+"""The requests that a laptop can make: name -> what answers it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Dict
+
+from . import control, launch, logs, results
+from .server import Op, OpError, Request
+from .trees import Trees
+
+
+def make_ops(root: Path) -> Dict[str, Op]:
+    trees = Trees(root)
+
+    def of_run(request: Request) -> Path:
+        return launch.run_dir_of(root, request.params["run_id"])
+
+    return {
+        "tree_offer": trees.offer,
+        "tree_send": trees.send,
+        "launch": lambda request: launch.launch(request, root),
+        "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
+        "runs": lambda request: {"runs": control.list_runs(root)},
+        "status": lambda request: _statuses(request, root),
+        "cancel": lambda request: control.cancel(root, _checked(request), float(request.params["grace_s"])),
+        "log": lambda request: logs.stream(request, of_run(request)),
+        "artifacts": lambda request: results.listing(request, of_run(request)),
+        "get": lambda request: results.send(request, of_run(request)),
+        "command": _command,
+    }
+
+
+def _checked(request: Request) -> str:
+    run_id: str = request.params["run_id"]
+    launch.check_run_id(run_id)
+    return run_id
+
+
+def _statuses(request: Request, root: Path) -> Dict[str, Any]:
+    """The status of several runs at once; None for one that is not here."""
+    found = {}
+    for run_id in request.params["run_ids"]:
+        launch.check_run_id(run_id)
+        run_dir = root / "runs" / run_id
+        found[run_id] = control.status(run_dir) if run_dir.is_dir() else None
+    return {"statuses": found}
+
+
+def _command(request: Request) -> Dict[str, Any]:
+    """Run a short command, such as `git ls-remote`; its output as text."""
+    try:
+        done = subprocess.run(
+            request.params["argv"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=float(request.params["timeout_s"]),
+            env=dict(os.environ, **request.params.get("env", {})),
+        )
+    except subprocess.TimeoutExpired:
+        raise OpError("timeout", "no answer after %s s: %s" % (request.params["timeout_s"], request.params["argv"][0]))
+    except FileNotFoundError:
+        raise OpError("input", "the host has no %r" % request.params["argv"][0])
+    return {
+        "exit_code": done.returncode,
+        "stdout": done.stdout.decode("utf-8", "replace"),
+        "stderr": done.stderr.decode("utf-8", "replace"),
+    }

@@ -1,0 +1,74 @@
+"""Where jobctl keeps what it remembers, and where templates and examples are found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+from jobctl.errors import InputError
+
+
+def home() -> Path:
+    """Records of runs, and caches. `JOBCTL_HOME` overrides the platform's place."""
+    if override := os.environ.get("JOBCTL_HOME"):
+        return Path(override).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("jobctl"))
+
+
+def shipped(kind: str) -> Path:
+    """The folder `templates`, `inventories` or `configs` that came with jobctl: in the wheel, or beside a source tree."""
+    inside = Path(str(resources.files("jobctl"))) / "shipped" / kind
+    return inside if inside.is_dir() else Path(str(resources.files("jobctl"))).parent / kind
+
+
+def template_folders(near: Path) -> Iterator[Path]:
+    """Where a template is looked for, nearest first: `templates/` beside the config and above it, here, and ours."""
+    yield near / "templates"
+    yield near.parent / "templates"
+    yield Path.cwd() / "templates"
+    yield shipped("templates")
+
+
+def read_template(name: str, near: Path) -> tuple[Path, dict[str, bytes]]:
+    """The files of a template: relative path -> content. Raises InputError with the names there are."""
+    names: set[str] = set()
+    for folder in template_folders(near):
+        if (folder / name / "template.yaml").is_file() and "/" not in name and name not in (".", ".."):
+            return folder / name, _read_files(folder / name)
+        names.update(path.parent.name for path in folder.glob("*/template.yaml"))
+    import difflib
+
+    close = difflib.get_close_matches(name, names, n=1)
+    raise InputError(
+        f"there is no template {name!r}",
+        value=name,
+        hint=(f"did you mean {close[0]!r}? " if close else "") + f"templates here: {', '.join(sorted(names)) or 'none'}",
+        next_command="jobctl init",
+    )
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder).as_posix()
+        if path.is_file() and "__pycache__" not in relative:
+            files[relative] = path.read_bytes()
+    return files
+
+
+def read_text(path: Path, what: str) -> str:
+    """A file that the user named. Raises InputError where it cannot be read, and for a folder."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        shipped_same = shipped(f"{what}s" if what == "config" else "inventories") / path.name
+        hint = f"an example of this name came with jobctl: {shipped_same}" if shipped_same.is_file() else ""
+        raise InputError(f"no such {what} file", where=str(path), hint=hint, next_command="jobctl init") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"the {what} file is not UTF-8 text", where=str(path), value=str(error)) from None
+    except OSError as error:
+        raise InputError(f"cannot read the {what} file: {error.strerror}", where=str(path)) from None

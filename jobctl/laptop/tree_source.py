@@ -1,0 +1,172 @@
+"""Trees of files that the user names: where their manifest and their contents come from.
+
+Two kinds: a folder on disk (here), and a commit of a git repository (`git_source`).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from jobctl.errors import InputError, TransferError
+from jobctl.laptop.hash_cache import HashCache
+from jobctl.plan.manifest import Entry, Manifest, make_manifest
+
+_CHUNK = 1 << 20
+
+
+class TreeSource(Protocol):
+    """A tree that can be sent."""
+
+    manifest: Manifest
+    left_out: tuple[str, ...]
+    """What is not sent although it is there, one line each, with the reason."""
+    commit: str | None
+    """The git commit it stands for, if any; "+" behind it where there is uncommitted work."""
+
+    def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+        """The entries' bytes, in pieces. Raises TransferError for a file that has changed or gone."""
+
+
+class FolderTree:
+    """Files below a folder. With `follow_links` (data) links are read through; otherwise they are sent as links (code)."""
+
+    def __init__(
+        self, folder: Path, paths: Iterable[str], cache: HashCache, *, follow_links: bool, commit: str | None = None
+    ) -> None:
+        self._folder = folder
+        self.commit = commit
+        left_out: list[str] = []
+        links: list[Entry] = []
+        files: list[tuple[Path, os.stat_result]] = []
+        names: dict[Path, str] = {}
+        for name in paths:
+            path = folder / name
+            try:
+                info = path.stat() if follow_links else path.lstat()
+            except OSError as error:
+                left_out.append(f"{name}: {error.strerror}")
+                continue
+            if stat.S_ISLNK(info.st_mode):
+                target = os.readlink(path)
+                links.append(Entry(name, "l", len(os.fsencode(target)), target))
+            elif stat.S_ISREG(info.st_mode):
+                files.append((path, info))
+                names[path] = name
+            else:
+                left_out.append(f"{name}: not a regular file")
+        hashes = _hash_all(cache, files)
+        entries = [
+            Entry(names[path], "x" if info.st_mode & 0o111 else "f", info.st_size, hashes[path]) for path, info in files
+        ]
+        self.manifest = make_manifest(entries + links)
+        self.left_out = tuple(left_out)
+
+    def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+        for entry in entries:
+            yield entry, self._read(entry)
+
+    def _read(self, entry: Entry) -> Iterator[bytes]:
+        left = entry.size
+        try:
+            with (self._folder / entry.path).open("rb") as file:
+                while left and (piece := file.read(min(_CHUNK, left))):
+                    left -= len(piece)
+                    yield piece
+        except OSError as error:
+            raise TransferError(f"cannot read a file any more: {error.strerror}", where=entry.path) from None
+        if left:
+            raise TransferError("a file became shorter while it was sent", where=entry.path, hint="submit again")
+
+
+def _hash_all(cache: HashCache, files: list[tuple[Path, os.stat_result]]) -> dict[Path, str]:
+    try:
+        return cache.hashes(files)
+    except OSError as error:
+        raise InputError(f"cannot read a file: {error.strerror}", where=str(error.filename)) from None
+
+
+def walk(folder: Path, *, follow_links: bool) -> Iterator[str]:
+    """All files below a folder as relative paths, `.git` left out; folders reached twice through links are walked once."""
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, files in os.walk(folder, followlinks=follow_links):
+        if follow_links:
+            info = os.stat(parent)
+            if (info.st_dev, info.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((info.st_dev, info.st_ino))
+        relative = "" if Path(parent) == folder else Path(parent).relative_to(folder).as_posix() + "/"
+        if not follow_links:
+            files += [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(files):
+            if name != ".git":
+                yield relative + name
+
+
+def make_data_tree(folder: Path, cache: HashCache) -> FolderTree:
+    """A local data folder. Raises InputError where it is not there or empty."""
+    if not folder.is_dir():
+        raise InputError(
+            "no such data folder on this machine",
+            where=str(folder),
+            hint="`path:` is a folder here, relative to the config; a folder that is on the host already is `on_host:`",
+        )
+    tree = FolderTree(folder, walk(folder, follow_links=True), cache, follow_links=True)
+    if not tree.manifest.entries:
+        raise InputError("the data folder is empty", where=str(folder))
+    return tree
+
+
+def make_working_tree(folder: Path, exclude: Iterable[str], cache: HashCache) -> FolderTree:
+    """A local working tree: uncommitted work included, what git ignores left out. Without git: all files."""
+    if not folder.is_dir():
+        raise InputError("no such code folder on this machine", where=str(folder), hint="`code.path` is relative to the config")
+    inside_git = _git(folder, "rev-parse", "--is-inside-work-tree").strip() == b"true"
+    paths = list(_git_files(folder, "")) if inside_git else list(walk(folder, follow_links=False))
+    commit = _git(folder, "rev-parse", "HEAD").decode().strip() or None if inside_git else None
+    if commit and _git(folder, "status", "--porcelain", "--", "."):
+        commit += "+"
+    return FolderTree(folder, without(paths, exclude), cache, follow_links=False, commit=commit)
+
+
+def without(paths: Iterable[str], exclude: Iterable[str]) -> list[str]:
+    """The paths that no git-style pattern matches."""
+    patterns = tuple(exclude)
+    if not patterns:
+        return list(paths)
+    import pathspec
+
+    spec = pathspec.GitIgnoreSpec.from_lines(patterns)
+    return [path for path in paths if not spec.match_file(path)]
+
+
+def _git_files(folder: Path, prefix: str) -> Iterator[str]:
+    """What git tracks, and what it does not ignore, with the same of each submodule."""
+    tracked = _git(folder, "ls-files", "-z", "--stage")
+    submodules = set()
+    names = set()
+    for row in filter(None, tracked.split(b"\0")):
+        head, _, name = row.partition(b"\t")
+        (submodules if head.startswith(b"160000") else names).add(os.fsdecode(name))
+    names.update(map(os.fsdecode, filter(None, _git(folder, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0"))))
+    for name in sorted(names):
+        if os.path.lexists(folder / name) and not name.endswith("/"):  # deleted, not yet committed; "x/": a repository inside
+            yield prefix + name
+    for name in sorted(submodules):
+        if (folder / name / ".git").exists():
+            yield from _git_files(folder / name, f"{prefix}{name}/")
+
+
+def _git(folder: Path, *args: str) -> bytes:
+    """git's output; empty where git is not there or says no."""
+    try:
+        done = subprocess.run(["git", "-C", os.fspath(folder), *args], capture_output=True, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        return b""
+    return done.stdout if done.returncode == 0 else b""

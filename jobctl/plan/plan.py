@@ -1,0 +1,65 @@
+"""The plan: the steps that would bring a job to life on a host. Pure data; printing it is the dry run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobctl.plan.launcher import make_argv
+from jobctl.plan.manifest import Manifest
+from jobctl.spec.inventory import Host
+from jobctl.spec.job import Job
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a plan. `verb`: connect, send, link, clone, write, hold, run, expect, pull."""
+
+    verb: str
+    what: str
+    detail: str = ""
+    size_bytes: int | None = None
+    files: int | None = None
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What would be sent of a tree: at most this, less what the host has already."""
+
+    manifest: Manifest
+    left_out: tuple[str, ...]
+    commit: str | None
+
+
+def make_plan(job: Job, host: Host, *, code: Tree | None, data: Mapping[str, Tree], files: Mapping[str, bytes]) -> tuple[Item, ...]:
+    """All steps, in order. `code` None: the host clones it."""
+    where = f"{host.user}@{host.address}" if host.user else host.address
+    items = [Item("connect", f"{host.name} ({where})", f"{host.transport}, one connection; work_dir {host.work_dir}")]
+    if code is not None:
+        items.append(_send("code", code))
+    else:
+        items.append(Item("clone", f"{job.code.git}", f"on the host, ref {job.code.ref or 'HEAD'}"))
+    for entry in job.data:
+        if entry.name in data:
+            items.append(_send(f"data {entry.name} -> {entry.link}", data[entry.name]))
+        else:
+            items.append(Item("link", f"{entry.on_host} -> {entry.link}", "a folder that is on the host already"))
+    size = sum(len(content) for content in files.values())
+    items.append(Item("write", "job and helper files", f"{host.work_dir}/runs/<run id>/", size, len(files)))
+    if job.device == "npu":
+        items.append(Item("hold", f"{job.cards} cards", "the first free ones, or those named with --cards; as ASCEND_RT_VISIBLE_DEVICES"))
+    for stage in job.stages:
+        for step in stage.steps:
+            items.append(Item("run", stage.name, shlex.join(make_argv(step, job))))
+        items.extend(Item("expect", stage.name, path) for path in stage.must_leave)
+    items.extend(Item("pull", artifact.name, artifact.path) for artifact in job.artifacts)
+    return tuple(items)
+
+
+def _send(what: str, tree: Tree) -> Item:
+    detail = ["what the host does not have yet"]
+    if tree.commit:
+        detail.append(f"commit {tree.commit[:12]}" + (" and uncommitted work" if tree.commit.endswith("+") else ""))
+    detail.extend(f"left out: {line}" for line in tree.left_out)
+    return Item("send", what, "; ".join(detail), tree.manifest.size_bytes, len(tree.manifest.entries))

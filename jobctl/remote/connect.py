@@ -1,0 +1,32 @@
+"""From a host of the inventory to an open host channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jobctl.remote.channel import HostChannel, open_host_channel
+from jobctl.remote.transport import Transport
+from jobctl.spec.inventory import Host
+
+
+def make_transport(host: Host) -> Transport:
+    """The transport that the inventory names for this host; nothing is connected yet."""
+    if host.transport == "local":
+        from jobctl.remote.local import LocalTransport
+
+        return LocalTransport(host.name)
+    from jobctl.remote.ssh import make_ssh_transport
+
+    return make_ssh_transport(host)
+
+
+@contextmanager
+def connect(host: Host) -> Iterator[HostChannel]:
+    """One connection and one channel, closed at the end. Raises the HostErrors."""
+    transport = make_transport(host)
+    try:
+        with open_host_channel(transport, root=host.work_dir, python=host.python) as channel:
+            yield channel
+    finally:
+        transport.close()

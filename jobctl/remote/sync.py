@@ -1,0 +1,84 @@
+"""Sends a tree of files over the host channel: only what the host does not have, each content once."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from jobctl.laptop.tree_source import TreeSource
+from jobctl.plan.manifest import Entry
+from jobctl.remote.channel import Exchange, HostChannel
+
+_FRAME = 1 << 20  # bytes of contents in one frame; small files are packed together
+_AHEAD = 16  # frames under way that the host has not confirmed
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes sent, bytes to send)."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a transfer took."""
+
+    digest: str
+    files: int
+    size_bytes: int
+
+
+def send_tree(channel: HostChannel, tree: TreeSource, progress: Progress = lambda done, total: None) -> Sent:
+    """Make the host have `tree`. One round trip where it has it already.
+
+    Raises TransferError, NoSpace, ConnectionLost. What arrived before a failure stays and is not sent again.
+    """
+    digest = tree.manifest.digest()
+    if channel.call("tree_offer", digest=digest).header["known"]:
+        return Sent(digest, 0, 0)
+    manifest = zlib.compress(tree.manifest.as_bytes(), 1)
+    with channel.exchange("tree_send", manifest, digest=digest) as exchange:
+        missing: list[int] = exchange.receive().header["missing"]
+        entries = [tree.manifest.entries[index] for index in missing]
+        total = sum(entry.size for entry in entries)
+        _send_contents(exchange, tree, dict(zip(entries, missing, strict=True)), total, progress)
+        exchange.send(done=True)
+        while exchange.receive().header.get("more"):
+            pass
+    return Sent(digest, len(entries), total)
+
+
+def _send_contents(
+    exchange: Exchange, tree: TreeSource, indexes: dict[Entry, int], total: int, progress: Progress
+) -> None:
+    ahead = 0
+    done = 0
+    for parts, payload in _frames(tree, indexes):
+        exchange.send(payload, parts=parts)
+        ahead += 1
+        if ahead > _AHEAD:
+            done = exchange.receive().header["received"]
+            ahead -= 1
+            progress(done, total)
+    for _ in range(ahead):
+        done = exchange.receive().header["received"]
+        progress(done, total)
+
+
+def _frames(tree: TreeSource, indexes: dict[Entry, int]) -> Iterator[tuple[list[list[int]], bytes]]:
+    """Contents packed into frames: ([[index, length], ...], bytes)."""
+    parts: list[list[int]] = []
+    buffer = bytearray()
+    for entry, pieces in tree.contents(indexes):
+        if not entry.size:
+            parts.append([indexes[entry], 0])
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                taken = view[: _FRAME - len(buffer)]
+                parts.append([indexes[entry], len(taken)])
+                buffer += taken
+                view = view[len(taken) :]
+                if len(buffer) >= _FRAME:
+                    yield parts, bytes(buffer)
+                    parts, buffer = [], bytearray()
+    if parts:
+        yield parts, bytes(buffer)
