@@ -1,0 +1,226 @@
+"""Starting, asking and cancelling runs: what the laptop's requests come down to. Safe against each other, and twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import List, Optional
+
+from . import processes, states
+from .attempt import CANCEL_FILE
+from .files import Json, append_line, read_json, sync_folder, write_json
+from .journal import first_status
+from .locks import is_held, locked, take_lock
+from .processes import Process
+from .program import argv_of
+from .server import OpError
+from .supervisor import LOCK_VARIABLE
+
+_START_WAIT_S = 20.0
+_ANSWER_WAIT_S = 15.0
+
+
+def start(root: Path, run_id: str, argv: Optional[List[str]] = None) -> Json:
+    """Bring the run that lies in `staging/<run_id>` to life, once; its status. A run that has begun is left as it is.
+
+    The run appears under `runs/` by one rename, with its supervisor's lock already held: nobody ever sees it without a
+    holder. The lock is handed down to the supervisor, which leaves our session and outlives the connection.
+    Raises OpError "no_run" or "supervisor".
+    """
+    run_dir = root / "runs" / run_id
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    with locked(run_dir.parent / ".lock"):
+        lock = _lock_if_new(root, run_dir)
+        if lock is None:
+            return status(run_dir)
+        try:
+            child = _spawn(root, run_dir, lock, argv or argv_of("supervise", str(run_dir)))
+        finally:
+            os.close(lock)
+    _await_supervisor(run_dir, child)
+    return status(run_dir)
+
+
+def _lock_if_new(root: Path, run_dir: Path) -> Optional[int]:
+    """The supervisor's lock of a run that has not begun, moved to its place; None when it has begun."""
+    if run_dir.exists():
+        found = read_json(run_dir / "status.json") or {}
+        if found.get("state") in states.FINAL or found.get("supervisor"):
+            return None
+        return take_lock(run_dir / "supervisor.lock", wait_s=0.0)
+    staged = root / "staging" / run_dir.name
+    job = read_json(staged / "job.json")
+    if job is None:
+        raise OpError("no_run", "there is no run {} on this host".format(run_dir.name), run_id=run_dir.name)
+    lock = take_lock(staged / "supervisor.lock", wait_s=2.0)
+    if lock is None:
+        raise OpError("busy", "somebody else is starting run {}".format(run_dir.name), run_id=run_dir.name)
+    try:
+        write_json(staged / "status.json", first_status(job, states.QUEUED))
+        os.rename(str(staged), str(run_dir))
+        sync_folder(run_dir.parent)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _spawn(root: Path, run_dir: Path, lock: int, argv: List[str]) -> subprocess.Popen[bytes]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("JOBCTL_")}
+    environ[LOCK_VARIABLE] = str(lock)
+    with open(str(run_dir / "supervisor.log"), "ab") as log:
+        child = subprocess.Popen(
+            argv,
+            cwd=str(root),
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+    threading.Thread(target=child.wait, daemon=True).start()  # no zombie while this channel lives
+    return child
+
+
+def _await_supervisor(run_dir: Path, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_WAIT_S
+    while time.monotonic() < deadline:
+        ended = child.returncode is not None
+        if (read_json(run_dir / "status.json") or {}).get("supervisor"):
+            return
+        if ended:
+            break
+        time.sleep(0.005)
+    log = (run_dir / "supervisor.log").read_bytes()[-2000:].decode("utf-8", "replace").strip()
+    raise OpError("supervisor", "the supervisor of the run did not start", run_id=run_dir.name, log=log)
+
+
+def status(run_dir: Path) -> Json:
+    """status.json, with LOST worked out. Raises OpError "no_run"."""
+    found = _read_status(run_dir)
+    if found["state"] in states.FINAL or is_held(run_dir / "supervisor.lock"):
+        return found
+    found = _read_status(run_dir)  # it may have ended between the two questions
+    if found["state"] in states.FINAL:
+        return found
+    began = found.get("supervisor") is not None
+    reason = (
+        "its supervisor is gone: killed, or the host was restarted" if began else "it was put together, never started"
+    )
+    return dict(found, state=states.LOST, reason=reason)
+
+
+def _read_status(run_dir: Path) -> Json:
+    found = read_json(run_dir / "status.json")
+    if found is None:
+        job = read_json(run_dir / "job.json")
+        if job is None:
+            raise OpError("no_run", "there is no run {} on this host".format(run_dir.name), run_id=run_dir.name)
+        found = first_status(job, states.QUEUED)
+    return found
+
+
+def list_runs(root: Path) -> List[Json]:
+    """The status of every run below `root`, oldest first. A folder that is no run is left out."""
+    found: List[Json] = []
+    try:
+        names = os.listdir(str(root / "runs"))
+    except FileNotFoundError:
+        return found
+    for name in names:
+        if name.startswith("."):
+            continue
+        try:
+            found.append(status(root / "runs" / name))
+        except OpError:
+            continue
+    return sorted(found, key=lambda one: (one.get("submitted_at") or 0.0, one["run_id"]))
+
+
+def cancel(root: Path, run_id: str, grace_s: float = 10.0) -> Json:
+    """End a run and every process of it; its final status. TERM first, KILL after `grace_s`.
+
+    The supervisor is asked first. If it is gone, or does not answer, its work is done here. Raises OpError "no_run".
+    """
+    run_dir = root / "runs" / run_id
+    found = status(run_dir)
+    if found["state"] in states.FINAL:
+        return found
+    write_json(run_dir / CANCEL_FILE, {"at": round(time.time(), 3), "grace_s": grace_s})
+    supervisor = _ask_supervisor(run_dir, grace_s + _ANSWER_WAIT_S)
+    found = _read_status(run_dir)
+    if found["state"] in states.FINAL:
+        return found
+    stragglers: List[Process] = []
+    if supervisor is not None:
+        stragglers = processes.processes_of(run_id, supervisor.pid)
+        processes.send(supervisor, signal.SIGKILL)
+    return _cancel_unsupervised(run_dir, run_id, grace_s, stragglers)
+
+
+def _ask_supervisor(run_dir: Path, patience_s: float) -> Optional[Process]:
+    """TERM the supervisor and wait for the end of the run. Returns it if it neither ended the run nor itself."""
+    deadline = time.monotonic() + patience_s
+    supervisor: Optional[Process] = None
+    while is_held(run_dir / "supervisor.lock"):
+        found = _read_status(run_dir)
+        if found["state"] in states.FINAL:
+            return None
+        if supervisor is None and found.get("supervisor"):
+            supervisor = _living_supervisor(found["supervisor"])
+            if supervisor is not None:
+                processes.send(supervisor, signal.SIGTERM)
+        if time.monotonic() > deadline:
+            return supervisor
+        time.sleep(0.02)
+    return None
+
+
+def _living_supervisor(told: Json) -> Optional[Process]:
+    if told.get("boot_id") != processes.boot_id():
+        return None
+    living = processes.look_up(told["pid"])
+    return living if living is not None and living.start_ticks == told["start_ticks"] else None
+
+
+def _cancel_unsupervised(run_dir: Path, run_id: str, grace_s: float, stragglers: List[Process]) -> Json:
+    lock = take_lock(run_dir / "supervisor.lock", wait_s=grace_s + _ANSWER_WAIT_S)
+    if lock is None:  # another cancel is at it, or a supervisor that cannot even be killed
+        return status(run_dir)
+    try:
+        found = _read_status(run_dir)
+        if found["state"] in states.FINAL:
+            return found
+        left = processes.end_all(lambda: _living(run_id, stragglers), grace_s)
+        reason = "cancelled; its supervisor was gone"
+        if left:
+            reason += "; these processes cannot be ended: {}".format(", ".join(str(one.pid) for one in left))
+        return _write_cancelled(run_dir, found, reason)
+    finally:
+        os.close(lock)
+
+
+def _living(run_id: str, stragglers: List[Process]) -> List[Process]:
+    found = {process.pid: process for process in processes.processes_of(run_id)}
+    found.update({one.pid: one for one in stragglers if processes.is_alive(one.pid, one.start_ticks)})
+    return list(found.values())
+
+
+def _write_cancelled(run_dir: Path, found: Json, reason: str) -> Json:
+    now = round(time.time(), 3)
+    for stage in found["stages"]:
+        if stage["state"] == states.RUNNING:
+            stage.update(state=states.CANCELLED, ended_at=now, reason=reason)
+    found.update(state=states.CANCELLED, reason=reason, ended_at=now, updated_at=now)
+    if (run_dir / "secrets.json").exists():
+        (run_dir / "secrets.json").unlink()
+    append_line(
+        run_dir / "events.jsonl", {"at": now, "event": "run_ended", "state": states.CANCELLED, "reason": reason}
+    )
+    write_json(run_dir / "status.json", found)
+    return found

@@ -1,0 +1,123 @@
+"""Why a stage failed, in one line. Pure: log texts in, a sentence out.
+
+Exit codes of Paddle's launcher say little (3.3.1): a rank that exits 7 becomes 241, a killed rank 250, and the printed
+tail is rank 0's while the cause may stand in workerlog.1 alone. So every worker log is read, and the first error counts.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Dict, List, NamedTuple, Optional
+
+_EXCEPTION = re.compile(
+    r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning)\b.*|^[\w.]*Error: .*"
+)
+_FATAL = re.compile(
+    r"FatalError: |terminate called|Segmentation fault|Bus error|\(core dumped\)|^Killed$|^Fatal Python error"
+    r"|^[\w./-]+: error: |: command not found$|No such file or directory$|^ERROR: |\[ERROR\]"
+)
+_TRACEBACK = "Traceback (most recent call last)"
+_SUMMARY = "Error Message Summary:"
+_ABORTED_AT = re.compile(r"\*\*\* Aborted at (\d+) \(unix time\)")
+_CONTAINER = re.compile(r"Container rank (\d+) status failed .*?code (-?\d+)")
+# What a healthy rank says when another one has gone: gloo, the TCP store, HCCL (EI0006 is mostly a consequence).
+_CONSEQUENCE = re.compile(
+    r"Connection (?:closed|reset|refused)|Socket closed|Broken pipe|[Gg]loo.*(?:[Tt]imeout|TIMEOUT)|Timed out waiting"
+    r"|TCPStore|EI0006|SIGTERM|TerminationSignal|recv error|peer may have"
+)
+_LONGEST_REASON = 400
+
+
+class Fault(NamedTuple):
+    """The first error in one worker's log. `at` is seconds since the epoch, when the log itself tells."""
+
+    rank: int
+    line: str
+    at: Optional[float]
+    consequence: bool
+
+
+def exit_words(code: int) -> str:
+    """An exit code as people say it: 'exit code 7', 'killed by SIGKILL'."""
+    number = -code if code < 0 else code - 128
+    if code < 0 or 0 < number < 65:
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = "signal {}".format(number)
+        return "killed by " + name if code < 0 else "exit code {} (as after {})".format(code, name)
+    known = {126: " (not executable)", 127: " (command not found)"}
+    return "exit code {}{}".format(code, known.get(code, ""))
+
+
+def first_error(text: str) -> Optional[str]:
+    """The line that names the first error in a log: the end of its traceback, Paddle's error summary, or a fatal line."""
+    lines = text.replace("\r", "\n").splitlines()
+    for index, line in enumerate(lines):
+        if _TRACEBACK in line and "C++" not in line:
+            found = _after_traceback(lines[index + 1 :])
+            if found:
+                return found
+        elif _SUMMARY in line:
+            rest = [later.strip() for later in lines[index + 1 :] if later.strip(" -")]
+            if rest:
+                return rest[0]
+        elif _FATAL.search(line) or (_EXCEPTION.match(line) and "Warning" not in line):
+            return line.strip()
+    return None
+
+
+def _after_traceback(lines: List[str]) -> Optional[str]:
+    for index, line in enumerate(lines):
+        if line and not line[0].isspace() and not line.startswith(("Traceback", "During handling", "The above exc")):
+            following = [later.strip() for later in lines[index + 1 : index + 12]]
+            if _SUMMARY in following:  # Paddle puts its own summary into the exception's text
+                rest = [later for later in following[following.index(_SUMMARY) + 1 :] if later.strip("- ")]
+                return rest[0] if rest else line.strip()
+            return line.strip()
+    return None
+
+
+def find_fault(workers: Dict[int, str], launcher: str = "") -> Optional[Fault]:
+    """The rank that failed first and what it said. `workers`: local rank to the text (or the end) of its log.
+
+    In order: a cause before a consequence; an earlier time where logs carry one; the rank that the launcher names.
+    """
+    blamed = {int(rank): int(code) for rank, code in _CONTAINER.findall(launcher)}
+    faults = []
+    for rank, text in sorted(workers.items()):
+        line = first_error(text)
+        at = _ABORTED_AT.search(text)
+        if line is not None:
+            when = float(at.group(1)) if at else None
+            faults.append(Fault(rank, line, when, bool(_CONSEQUENCE.search(line))))
+        elif blamed.get(rank, 0) < 0:  # killed from outside: it had no time to say anything
+            faults.append(Fault(rank, exit_words(blamed[rank]), None, False))
+    if not faults:
+        return None
+    return min(faults, key=lambda fault: (fault.consequence, fault.at or 0.0, fault.rank not in blamed, fault.rank))
+
+
+def last_line(text: str) -> Optional[str]:
+    """The last line with anything on it."""
+    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip(" -\t")]
+    return lines[-1] if lines else None
+
+
+def explain(problem: Optional[str], code: Optional[int], workers: Dict[int, str], log: str) -> str:
+    """One line: what happened, who was first, what it said. `log` is the end of the stage's own log."""
+    parts = [problem] if problem else []
+    fault = find_fault(workers, log)
+    if fault is not None and len(workers) > 1:
+        parts.append("rank {} failed first: {}".format(fault.rank, fault.line))
+    elif fault is not None:
+        parts.append(fault.line)
+    else:
+        said = first_error(log) or (None if problem else last_line(log))
+        if said and not (problem and said in problem):
+            parts.append(said)
+    if code:
+        parts.append(exit_words(code))
+    line = " · ".join(" ".join(part.split()) for part in parts) or "it failed and said nothing"
+    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

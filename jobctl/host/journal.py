@@ -1,0 +1,114 @@
+"""What a run tells of itself: status.json, events.jsonl, metrics.jsonl. Written by its supervisor only."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Dict, TypeVar, cast
+
+from . import states
+from .files import Json, append_line, read_json, write_json
+from .metrics import Progress
+
+BEAT_S = 4.0  # readers take a status older than 5 s for a silent host's
+_PROGRESS_S = 1.0
+_T = TypeVar("_T")
+
+
+def first_status(job: Json, state: str) -> Json:
+    """The status of a run that has not begun. `job` is job.json."""
+    return {
+        "version": 1,
+        "run_id": job["run_id"],
+        "name": job.get("name"),
+        "state": state,
+        "stage": None,
+        "reason": None,
+        "submitted_at": job.get("submitted_at"),
+        "started_at": None,
+        "ended_at": None,
+        "updated_at": time.time(),
+        "supervisor": None,
+        "cards": [],
+        "stages": [_first_stage(stage["name"]) for stage in job["stages"]],
+        "progress": {},
+    }
+
+
+def _first_stage(name: str) -> Json:
+    return {
+        "name": name,
+        "state": states.WAITING,
+        "started_at": None,
+        "ended_at": None,
+        "exit_code": None,
+        "attempts": 0,
+        "reason": None,
+    }
+
+
+class Journal:
+    """Keeps status.json true. A disk that is full does not end a run: what could not be written is written later."""
+
+    def __init__(self, run_dir: Path, job: Json, secrets: Dict[str, str]) -> None:
+        self._run_dir = run_dir
+        self._secrets = [value for value in secrets.values() if len(value) > 3]
+        self.status = read_json(run_dir / "status.json") or first_status(job, states.QUEUED)
+        self._progress = Progress()
+        self._saved_at = 0.0
+        self._unsaved_progress = False
+
+    def change(self, **fields: Any) -> bool:
+        """Set fields of the run and save. A state that may not follow is refused: the run has ended. True: it is on disk."""
+        if "state" in fields and not states.may_change(self.status["state"], fields["state"]):
+            raise ValueError("{} cannot become {}".format(self.status["state"], fields["state"]))
+        self.status.update({name: self.hide(value) for name, value in fields.items()})
+        return self._save()
+
+    def change_stage(self, index: int, **fields: Any) -> None:
+        """Set fields of one stage and save."""
+        self.status["stages"][index].update({name: self.hide(value) for name, value in fields.items()})
+        self._save()
+
+    def event(self, event: str, **facts: Any) -> None:
+        """One line of events.jsonl."""
+        line = {name: self.hide(value) for name, value in facts.items()}
+        self._append("events.jsonl", dict(line, at=round(time.time(), 3), event=event))
+
+    def record(self, record: Json) -> None:
+        """One parsed line of the training's log."""
+        self._append("metrics.jsonl", dict(record, at=round(time.time(), 3)))
+        if self._progress.feed(record):
+            self.status["progress"] = self._progress.as_dict()
+            self._unsaved_progress = True
+
+    def beat(self) -> None:
+        """Save when it is time: the heartbeat, or news of the training."""
+        age_s = time.monotonic() - self._saved_at
+        if age_s >= BEAT_S or (self._unsaved_progress and age_s >= _PROGRESS_S):
+            self._save()
+
+    def hide(self, value: _T) -> _T:
+        """`value` without the secrets, which a log line may have quoted."""
+        if not isinstance(value, str):
+            return value
+        text: str = value
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return cast(_T, text)
+
+    def _save(self) -> bool:
+        self.status["updated_at"] = round(time.time(), 3)
+        self._saved_at = time.monotonic()
+        self._unsaved_progress = False
+        try:
+            write_json(self._run_dir / "status.json", self.status)
+        except OSError:
+            return False
+        return True
+
+    def _append(self, name: str, line: Json) -> None:
+        try:
+            append_line(self._run_dir / name, line)
+        except OSError:
+            pass

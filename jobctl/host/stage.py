@@ -1,0 +1,108 @@
+"""One stage of a run: its attempts, what it must leave, and what is said of it when it fails."""
+
+from __future__ import annotations
+
+import glob
+import os
+import time
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from . import failure, states
+from .attempt import Outcome, Run, run_attempt
+from .files import Json
+from .watch import worker_logs
+
+_TAIL_BYTES = 256 * 1024
+
+
+def run_stage(run: Run, index: int) -> Optional[str]:
+    """Run stage `index` of the job; None when it succeeded, else why not in one line. Raises Stopped.
+
+    It has succeeded when its steps ended with 0 and what it must leave is there: exit codes alone are not believed
+    (`infer.py` exits 0 when its predictor could not be made; PaddleSeg 2.9.0).
+    """
+    stage = run.job["stages"][index]
+    journal = run.journal
+    journal.change(stage=stage["name"])
+    journal.change_stage(index, state=states.RUNNING, started_at=_now(), ended_at=None, reason=None)
+    journal.event("stage_started", stage=stage["name"])
+    outcome, reason = _attempt(run, index)
+    tried = 1
+    while reason is not None and outcome.may_retry and tried < int(stage.get("start_attempts") or 1):
+        journal.event("stage_retried", stage=stage["name"], attempt=tried, reason=reason)
+        outcome, reason = _attempt(run, index)
+        tried += 1
+    if reason is not None and tried > 1:
+        reason = "tried {} times: {}".format(tried, reason)
+    state = states.FAILED if reason is not None else states.SUCCEEDED
+    journal.change_stage(index, state=state, ended_at=_now(), exit_code=outcome.exit_code, reason=reason)
+    journal.event("stage_ended", stage=stage["name"], state=state, exit_code=outcome.exit_code, reason=reason)
+    return journal.hide(reason)
+
+
+def _attempt(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
+    """One attempt, and why it does not count as a success."""
+    stage = run.job["stages"][index]
+    attempt = run.journal.status["stages"][index]["attempts"] + 1
+    run.journal.change_stage(index, attempts=attempt)
+    log_from = _size(_stage_log(run, stage))
+    outcome = run_attempt(run, stage, attempt)
+    missing = missing_of(run.run_dir, stage.get("must_leave") or [])
+    if outcome.done and not missing:
+        return outcome, None
+    return outcome, _reason(run, stage, attempt, outcome, missing, log_from)
+
+
+def missing_of(run_dir: Path, patterns: List[str]) -> List[str]:
+    """Those of `patterns` (relative to `run_dir`, globs) under which nothing lies, or only what is empty."""
+    return [pattern for pattern in patterns if not any(_has_content(path) for path in _matches(run_dir, pattern))]
+
+
+def _matches(run_dir: Path, pattern: str) -> List[str]:
+    literal = os.path.join(str(run_dir), pattern)
+    if os.path.lexists(literal):  # a name may hold "[" or "*" itself
+        return [literal]
+    return glob.glob(os.path.join(glob.escape(str(run_dir)), pattern), recursive=True)
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return bool(os.listdir(path)) if os.path.isdir(path) else os.path.getsize(path) > 0
+    except OSError:
+        return False
+
+
+def _reason(run: Run, stage: Json, attempt: int, outcome: Outcome, missing: List[str], log_from: int) -> str:
+    if outcome.done:
+        return "its steps ended with 0, but it did not leave " + ", ".join(missing)
+    log_dir = run.run_dir / "log" / "{}-{}".format(stage["name"], attempt)
+    workers = {rank: _tail(path) for rank, path in worker_logs(log_dir).items()}
+    reason = failure.explain(outcome.problem, outcome.exit_code, workers, _tail(_stage_log(run, stage), log_from))
+    if stage.get("must_leave"):
+        reason += "; not left: " + ", ".join(missing) if missing else "; what it must leave is there all the same"
+    return reason
+
+
+def _stage_log(run: Run, stage: Json) -> Path:
+    return run.run_dir / "logs" / "{}.log".format(stage["name"])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _tail(path: Path, start: int = 0) -> str:
+    try:
+        with open(str(path), "rb") as handle:
+            handle.seek(max(start, _size(path) - _TAIL_BYTES))
+            return handle.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _now() -> float:
+    return round(time.time(), 3)

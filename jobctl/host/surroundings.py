@@ -1,0 +1,63 @@
+"""The environment that a stage's steps see: what the login has, what is sourced, what the job says, and our own marks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+Environ = Dict[str, str]
+
+# Each file is an argument, so no path is ever read as shell. stdout is kept for env(1). A file's own exit status says
+# nothing (CANN's set_env.sh may end on a false test), and `set -u` would kill it (seen with CANN 8.0).
+_SOURCE_SCRIPT = 'for file in "$@"; do . "$file" >&2; done; exec env -0'
+
+# Paddle's launcher lets the environment win over its own flags (3.3.1, launch/context): nothing of the login may reach it.
+_SCRUBBED_PREFIXES = ("PADDLE_", "JOBCTL_")
+_SCRUBBED_NAMES = ("POD_IP", "VIRTUAL_ENV", "PYTHONHOME")
+
+
+def source_argv(files: Sequence[str]) -> List[str]:
+    """argv that prints the environment, NUL-separated, after sourcing `files` (absolute paths) in order."""
+    return ["bash", "--noprofile", "--norc", "-c", _SOURCE_SCRIPT, "jobctl-source"] + list(files)
+
+
+def parse_environ(data: bytes) -> Environ:
+    """What `env -0` printed."""
+    pairs = (entry.partition(b"=") for entry in data.split(b"\0") if b"=" in entry)
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
+def scrub(login: Environ) -> Environ:
+    """The login's environment without what would steer the launcher or belong to another run."""
+    return {
+        name: value
+        for name, value in login.items()
+        if not name.startswith(_SCRUBBED_PREFIXES) and name not in _SCRUBBED_NAMES
+    }
+
+
+def with_venv(environ: Environ, venv: Optional[Path]) -> Environ:
+    """`environ` as the venv's activate script would leave it."""
+    if venv is None:
+        return dict(environ)
+    path = os.pathsep.join(part for part in (str(venv / "bin"), environ.get("PATH", os.defpath)) if part)
+    return dict(environ, VIRTUAL_ENV=str(venv), PATH=path)
+
+
+def with_pythonpath(environ: Environ, code: Path, entries: Sequence[str]) -> Environ:
+    """`entries`, relative to `code`, after what PYTHONPATH holds: CANN's own entries (`acl`) stay first."""
+    if not entries:
+        return dict(environ)
+    parts = [part for part in environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    parts += [os.path.normpath(str(code / entry)) for entry in entries]
+    return dict(environ, PYTHONPATH=os.pathsep.join(parts))
+
+
+def with_cards(environ: Environ, device: str, cards: Sequence[int]) -> Environ:
+    """The cards that the processes see. `--devices` then counts from 0; NPU_VISIBLE_DEVICES would shift it once more."""
+    if device != "npu":
+        return dict(environ)
+    seen = {name: value for name, value in environ.items() if name != "NPU_VISIBLE_DEVICES"}
+    seen["ASCEND_RT_VISIBLE_DEVICES"] = ",".join(str(card) for card in cards)
+    return seen
