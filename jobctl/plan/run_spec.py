@@ -30,14 +30,13 @@ def make_run_spec(
     submitted_at: float,
     submitted_by: str,
     code: Mapping[str, Any],
-    data_targets: Mapping[str, str],
     cards_wanted: Sequence[int] | None,
 ) -> dict[str, Any]:
     """The content of `job.json`.
 
     `submitted_at`: seconds since the epoch, laptop's clock. `code`: what is known of the source, such as
-    {"git", "ref", "commit"}. `data_targets`: absolute folder on the host for each dataset's name. `cards_wanted`: the
-    cards asked for by number; None: the first free ones. Raises KeyError for a dataset without a target.
+    {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones. Where a dataset lies
+    (`target`) is known on the host only, and added there.
     """
     environment = job.environment
     return {
@@ -54,7 +53,7 @@ def make_run_spec(
         "environment": environment.model_dump(mode="json"),
         "env": make_env(job),
         "secrets": list(job.secrets),
-        "data": [{"name": data.name, "link": data.link, "target": data_targets[data.name]} for data in job.data],
+        "data": [{"name": data.name, "link": data.link} for data in job.data],
         "stages": [_stage(stage, job) for stage in job.stages],
         "artifacts": [artifact.model_dump(mode="json") for artifact in job.artifacts],
     }
