@@ -1,0 +1,32 @@
+"""Is this Python environment fit for the job? Run once, before the environment is kept for later runs.
+
+    python check_runtime.py npu
+"""
+
+import sys
+
+
+def main():
+    """Import what training imports, and ask Paddle for the device."""
+    device = sys.argv[1]
+    import cv2  # opencv-python 4.5 imports with numpy 1 only
+    import numpy
+    import paddle
+
+    print("paddle {}, numpy {}, opencv {}".format(paddle.__version__, numpy.__version__, cv2.__version__))
+    if tuple(int(part) for part in numpy.__version__.split(".")[:2]) >= (2, 4):
+        return "numpy {}: paddle.flops fails with 2.4, after everything was trained. Use numpy<2".format(numpy.__version__)
+    if device == "cpu":
+        return 0
+    found = paddle.device.get_all_custom_device_type()
+    if device not in found:
+        told = "Paddle sees no {} (custom devices: {}). Is paddle-custom-npu installed, of the same date as paddlepaddle,\n"
+        return told.format(device, found or "none") + "and was CANN's set_env.sh sourced?"
+    from paddle_custom_device import npu
+
+    print("paddle-custom-npu: {}".format(npu.version()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

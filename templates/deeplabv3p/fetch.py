@@ -1,0 +1,107 @@
+"""Has a file from the internet at hand: downloaded once a host, whole or not at all.
+
+    python fetch.py URL_OR_PATH TARGET [--sha256 HEX]
+
+It runs before training, because a host without internet should say so now and not after ten hours; and because Paddle's
+launcher takes http_proxy away from the processes it starts. Downloads are kept in <work_dir>/datasets/downloads.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import sys
+import time
+import urllib.request
+from contextlib import closing
+
+AGENT = {"User-Agent": "jobctl"}  # some stores answer Python's own name with 403
+
+
+class Unavailable(Exception):
+    """The file cannot be had; the message says why and what to do."""
+
+
+def cache_folder():
+    """<work_dir>/datasets/downloads; beside the run where there is no work_dir, as in a try by hand."""
+    run_dir = os.environ.get("JOBCTL_RUN_DIR", os.path.abspath(".."))
+    work_dir = os.path.dirname(os.path.dirname(run_dir))
+    return os.path.join(work_dir if "JOBCTL_RUN_DIR" in os.environ else run_dir, "datasets", "downloads")
+
+
+def is_url(source):
+    """True for what must be downloaded."""
+    return "://" in source
+
+
+def fetch(url, sha256=None):
+    """The path of the downloaded file. Raises Unavailable."""
+    name = hashlib.sha256(url.encode()).hexdigest()[:16] + "-" + os.path.basename(url.split("?")[0])
+    path = os.path.join(cache_folder(), name)
+    if not os.path.isfile(path):
+        os.makedirs(cache_folder(), exist_ok=True)
+        part = "{}.{}.part".format(path, os.getpid())
+        try:
+            download(url, part)
+            os.rename(part, path)
+        except (OSError, ValueError) as error:  # URLError is an OSError
+            reason = getattr(error, "reason", None) or error
+            hint = "Where this host has no way to the internet, give a file of your own (see the template's values)."
+            raise Unavailable("cannot download {}: {}\n  {}".format(url, reason, hint)) from None
+        finally:
+            if os.path.exists(part):
+                os.unlink(part)
+    if sha256 and hash_of(path) != sha256.lower():
+        os.unlink(path)
+        raise Unavailable("{} is not the file it should be: its SHA-256 is not {}".format(url, sha256))
+    return path
+
+
+def download(url, path):
+    """Copy the answer to `path`, saying how far it is. Raises OSError when it is cut off."""
+    print("downloading {}".format(url), flush=True)
+    with closing(urllib.request.urlopen(urllib.request.Request(url, headers=AGENT), timeout=60)) as answer:
+        expected = answer.headers.get("Content-Length")
+        size, said = 0, time.monotonic()
+        with open(path, "wb") as file:
+            for piece in iter(lambda: answer.read(1 << 20), b""):
+                file.write(piece)
+                size += len(piece)
+                if time.monotonic() - said > 5:
+                    said = time.monotonic()
+                    print("  {:.1f} of {:.1f} MB".format(size / 1e6, int(expected or 0) / 1e6), flush=True)
+    if expected is not None and size != int(expected):
+        raise OSError("it ended after {} of {} bytes".format(size, expected))
+
+
+def hash_of(path):
+    """SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def main():
+    """Put the file of the command line where it belongs."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("source", help="an address, or a path that must be there")
+    parser.add_argument("target", nargs="?", help="where the download goes; not needed for a path")
+    parser.add_argument("--sha256")
+    args = parser.parse_args()
+    if not is_url(args.source):
+        if not os.path.exists(args.source):
+            return "{}: there is no such file or folder (paths are relative to the code tree)".format(args.source)
+        print("{}: is there".format(args.source))
+        return 0
+    try:
+        shutil.copyfile(fetch(args.source, args.sha256), args.target)
+    except (Unavailable, OSError) as error:
+        return str(error)
+    print("{}: {} bytes".format(args.target, os.path.getsize(args.target)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
