@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import click
+
+from jobctl.cli import show
+from jobctl.cli.options import json_option, run_argument
+
+
+@click.command("cancel")
+@run_argument
+@click.option("--grace", "grace_s", default=10.0, show_default=True, help="Seconds between asking processes to end and killing them.")
+@json_option
+def main(run: str | None, grace_s: float, as_json: bool) -> None:
+    """End RUN and every process of it on the host; nothing else there is touched."""
+    from jobctl import api
+
+    with show.Teller() as teller:
+        teller.note(f"ending it; processes get {grace_s:.0f} s before they are killed")
+        view = api.cancel(run, grace_s=grace_s)
+    if as_json:
+        show.as_json("cancel", view.status)
+    else:
+        show.text(f"{view.record.run_id}: {view.status['state']}")

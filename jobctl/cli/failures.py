@@ -1,0 +1,59 @@
+"""Turns what goes wrong into a message on standard error and an exit code.
+
+    0 ok   1 the job failed   2 the user's input   3 a host   4 a transfer   5 a run that is not there   130 interrupted
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+
+import click
+
+from jobctl.errors import JobctlError
+
+
+def run_reporting_failures(command: click.Command, args: list[str]) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        result = command.main(args=args, prog_name="jobctl", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except JobctlError as error:
+        _report(error, args)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing to report, and nothing more to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _bug(error)
+
+
+def _report(error: JobctlError, args: list[str]) -> None:
+    if "--json" in args:
+        command = next((word for word in args if not word.startswith("-")), "")
+        click.echo(json.dumps({"version": 1, "command": command, "error": error.as_dict()}))
+    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+
+
+def _bug(error: Exception) -> int:
+    """Ours to mend. The traceback goes to a file, which the user can send us."""
+    from jobctl.laptop.places import home
+
+    click.echo(f"error: jobctl has a bug: {type(error).__name__}: {error}", err=True)
+    path = home() / "last-bug.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{sys.argv}\n\n{traceback.format_exc()}")
+        click.echo(f"  next:  please report it, with {path}", err=True)
+    except OSError:
+        click.echo(traceback.format_exc(), err=True)
+    return 70

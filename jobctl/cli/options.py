@@ -1,0 +1,69 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+
+def _complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from jobctl.laptop.records import Records
+
+    found = [record for record in Records().all() if record.run_id.startswith(incomplete)]
+    return [CompletionItem(record.run_id, help=record.host_name) for record in found]
+
+
+def _complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from jobctl.api.prepare import load_hosts
+    from jobctl.errors import JobctlError
+
+    try:
+        hosts = load_hosts(ctx.params.get("inventory") or "")
+    except JobctlError:
+        return []
+    return [CompletionItem(host.name, help=host.address) for host in hosts if host.name.startswith(incomplete)]
+
+
+def run_argument(function: Any) -> Any:
+    return click.argument("run", required=False, shell_complete=_complete_run)(function)
+
+
+def json_option(function: Any) -> Any:
+    return click.option("--json", "as_json", is_flag=True, help='Print {"version", "command", "data"}.')(function)
+
+
+def config_argument(function: Any) -> Any:
+    return click.argument("config", type=click.Path())(function)
+
+
+def inventory_option(function: Any) -> Any:
+    return click.option(
+        "-i", "--inventory", required=True, envvar="JOBCTL_INVENTORY", type=click.Path(), help="The hosts (YAML)."
+    )(function)
+
+
+def host_option(function: Any) -> Any:
+    return click.option(
+        "--host", metavar="NAME", shell_complete=_complete_host, help="Which host of the inventory; not needed if it has one."
+    )(function)
+
+
+def set_option(function: Any) -> Any:
+    return click.option("--set", "sets", metavar="K=V", multiple=True, help="Change a value of the config. May be repeated.")(
+        function
+    )
+
+
+def parse_cards(text: str | None) -> list[int] | None:
+    """`4-7` or `0,2,5`: numbers of cards. Raises click.BadParameter."""
+    if text is None:
+        return None
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise click.BadParameter(f"{text!r} is not a list of cards, such as 4-7 or 0,2,5", param_hint="--cards")
+        found.extend(range(int(first), int(last or first) + 1))
+    return found

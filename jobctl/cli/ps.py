@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jobctl.cli import show
+from jobctl.cli.options import json_option
+
+
+@click.command("ps")
+@json_option
+def main(as_json: bool) -> None:
+    """List the runs of this machine, newest first. Hosts with unfinished runs are asked; one that does not answer delays nobody."""
+    from jobctl import api
+
+    views = api.runs()
+    if as_json:
+        return show.as_json("ps", [as_data(view) for view in views])
+    if not views:
+        return show.text("no runs yet. Begin with: jobctl init, jobctl demo, or jobctl submit CONFIG -i INVENTORY")
+    head = ("RUN", "HOST", "STATE", "STAGE", "PROGRESS", "ETA", "MIOU", "WHY")
+    show.table(head, [_row(view) for view in views])
+
+
+def as_data(view: Any) -> dict[str, Any]:
+    """One run as `--json` gives it."""
+    return {
+        "run_id": view.record.run_id,
+        "host": view.record.host_name,
+        "name": view.record.name,
+        **view.status,
+        "age_s": view.age_s,
+        "error": view.error.as_dict() if view.error else None,
+    }
+
+
+def _row(view: Any) -> tuple[str, ...]:
+    status = view.status
+    progress = status.get("progress") or {}
+    state = status["state"]
+    why = status.get("reason") or ""
+    if view.error:
+        age = f"{show.duration(view.age_s)} ago" if view.age_s is not None else "never seen"
+        state, why = f"{state} ({age})", f"cannot ask the host: {view.error.what}"
+    done = f"{progress['iter']}/{progress['iters']}" if progress.get("iters") else ""
+    best = f"{progress['best_miou']:.4f}" if progress.get("best_miou") is not None else ""
+    eta = show.duration(progress.get("eta_s")) if state == "RUNNING" and status.get("stage") == "train" else ""
+    return (view.record.run_id, view.record.host_name, state, status.get("stage") or "", done, eta, best, why)

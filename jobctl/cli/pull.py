@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import click
+
+from jobctl.cli import show
+from jobctl.cli.options import json_option, run_argument
+
+
+@click.command("pull")
+@run_argument
+@click.option("--to", metavar="DIR", type=click.Path(file_okay=False), help="Target folder. Default: results/RUN.")
+@click.option("--only", metavar="PATTERN", multiple=True, help="An artifact's name, a path or a glob. May be repeated.")
+@json_option
+def main(run: str | None, to: str | None, only: tuple[str, ...], as_json: bool) -> None:
+    """Bring best model, exported model, predictions and logs of RUN here. Every file is checked by its hash.
+
+    Only what is missing or differs travels; a pull that was cut goes on where it stopped.
+    """
+    from jobctl import api
+
+    with show.Teller() as teller:
+        pulled = api.pull(run, to=to, only=only, listener=teller)
+    if as_json:
+        return show.as_json(
+            "pull",
+            {
+                "folder": str(pulled.folder),
+                "fetched": pulled.fetched,
+                "unchanged": pulled.unchanged,
+                "size_bytes": pulled.size_bytes,
+                "artifacts": pulled.artifacts,
+            },
+        )
+    for name, paths in sorted(pulled.artifacts.items()):
+        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+        show.text(f"{name:<16} {', '.join(paths[:3])}{more}")
+    show.text(
+        f"{len(pulled.fetched)} files, {show.size(pulled.size_bytes)} new; {len(pulled.unchanged)} unchanged; in {pulled.folder}"
+    )

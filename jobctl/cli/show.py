@@ -1,0 +1,116 @@
+"""The one place that prints. Results: `as_json`, `table`, `text`. What is going on: `Teller`, on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+def as_json(command: str, data: Any) -> None:
+    """The envelope of every `--json`."""
+    click.echo(json.dumps({"version": 1, "command": command, "data": data}, ensure_ascii=False, indent=2))
+
+
+def text(line: str = "") -> None:
+    click.echo(line)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns; colours for states on a terminal only. Nothing is cut when the output goes to a file or a pipe."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    drawn = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    for name in head:
+        drawn.add_column(name, no_wrap=name != "WHY", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(cell, style=STYLES.get(cell.split(" ")[0], "")) for cell in row))
+    console.print(drawn)
+
+
+STYLES = {
+    "RUNNING": "cyan",
+    "QUEUED": "yellow",
+    "STAGING": "yellow",
+    "SUCCEEDED": "green",
+    "FAILED": "bold red",
+    "CANCELLED": "magenta",
+    "LOST": "bold red",
+}
+
+
+def duration(seconds: float | None) -> str:
+    """`7s`, `4m12s`, `3h05m`, `2d04h`."""
+    if seconds is None:
+        return ""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+
+
+def size(size_bytes: float) -> str:
+    """`812 B`, `1.4 MB`: powers of 1000, as disks and networks count."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+class Teller:
+    """A `jobctl.api.listener.Listener` for people: one line that changes on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._terminal = sys.stderr.isatty()
+        self._told: dict[str, float] = {}
+
+    def note(self, message: str) -> None:
+        self._close()
+        click.echo(click.style(message, dim=True) if self._terminal else message, err=True)
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        if self._terminal:
+            self._draw(label, done, total)
+        elif done >= total or time.monotonic() - self._told.get(label, -10.0) > 5.0:
+            self._told[label] = time.monotonic()
+            click.echo(f"{label}: {size(done)} of {size(total)}", err=True)
+
+    def _draw(self, label: str, done: int, total: int) -> None:
+        if self._bars is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+            self._bars = Progress(*columns, console=Console(stderr=True))
+            self._bars.start()
+        if label not in self._tasks:
+            self._tasks[label] = self._bars.add_task(label, total=total)
+        self._bars.update(self._tasks[label], completed=done, total=total)
+
+    def _close(self) -> None:
+        if self._bars:
+            self._bars.stop()
+        self._bars, self._tasks = None, {}
+
+    def __enter__(self) -> Teller:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from jobctl.cli import show
+from jobctl.cli.options import json_option, run_argument
+from jobctl.cli.ps import as_data
+
+_FIGURES = {
+    "loss": "loss {:.4f}",
+    "lr": "lr {:.6f}",
+    "ips": "{:.2f} samples/s per rank",
+    "miou": "mIoU {:.4f}",
+    "best_miou": "best mIoU {:.4f}",
+    "best_iter": "at iter {}",
+}
+
+
+@click.command("status")
+@run_argument
+@json_option
+def main(run: str | None, as_json: bool) -> None:
+    """Show RUN whole: its stages, where it is, what it measured, and why it failed if it did."""
+    from jobctl import api
+
+    view = api.status(run)
+    if as_json:
+        return show.as_json("status", as_data(view))
+    status = view.status
+    show.text(f"{view.record.run_id} on {view.record.host_name}: {status['state']}")
+    if view.error:
+        age = f"{show.duration(view.age_s)} old" if view.age_s is not None else "nothing is known"
+        show.text(f"  the host could not be asked ({age}): {view.error.what}")
+    if status.get("reason"):
+        show.text(f"  why: {status['reason']}")
+    if status.get("cards"):
+        show.text(f"  cards: {', '.join(map(str, status['cards']))}")
+    _print_stages(status.get("stages") or [])
+    _print_progress(status.get("progress") or {})
+
+
+def _print_stages(stages: list[dict[str, Any]]) -> None:
+    rows = []
+    for stage in stages:
+        started, ended = stage.get("started_at"), stage.get("ended_at")
+        took = show.duration((ended or time.time()) - started) if started else ""
+        attempts = str(stage["attempts"]) if (stage.get("attempts") or 0) > 1 else ""
+        rows.append((stage["name"], stage["state"], took, attempts, stage.get("reason") or ""))
+    if rows:
+        show.table(("STAGE", "STATE", "TOOK", "ATTEMPTS", "WHY"), rows)
+
+
+def _print_progress(progress: dict[str, Any]) -> None:
+    if progress.get("iters"):
+        eta = f", {show.duration(progress['eta_s'])} left" if progress.get("eta_s") else ""
+        show.text(f"iteration {progress['iter']} of {progress['iters']}{eta}")
+    figures = [form.format(progress[key]) for key, form in _FIGURES.items() if progress.get(key) is not None]
+    if figures:
+        show.text(", ".join(figures))

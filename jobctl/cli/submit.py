@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import click
+
+from jobctl.cli import show
+from jobctl.cli.options import config_argument, host_option, inventory_option, json_option, parse_cards, set_option
+
+
+@click.command("submit")
+@config_argument
+@inventory_option
+@host_option
+@set_option
+@click.option("--cards", metavar="LIST", help="These cards, such as 4-7 or 0,2,5,6; default: the first free ones.")
+@click.option("-f", "--follow", is_flag=True, help="Show the log (on standard error) until the run ends.")
+@json_option
+def main(
+    config: str,
+    inventory: str,
+    host: str | None,
+    sets: tuple[str, ...],
+    cards: str | None,
+    follow: bool,
+    as_json: bool,
+) -> int:
+    """Send the job of CONFIG to a host and start it. Prints the run's id, alone, on standard output.
+
+    When it returns, the run belongs to the host: this machine may sleep, roam or be switched off. A submit that was cut
+    can be given again: it never starts a second run.
+    """
+    from jobctl import api
+
+    with show.Teller() as teller:
+        submitted = api.submit(config, inventory, host=host, sets=sets, cards=parse_cards(cards), listener=teller)
+        if submitted.again:
+            teller.note("an earlier submit of this was cut; this is its run")
+    if as_json:
+        data = {"run_id": submitted.run_id, "host": submitted.host, "state": submitted.state, "again": submitted.again}
+        show.as_json("submit", data)
+    else:
+        show.text(submitted.run_id)
+    if not follow:
+        return 0
+    from jobctl.cli.logs import follow_run
+
+    return follow_run(submitted.run_id, to_stderr=True)
