@@ -1,0 +1,177 @@
+"""paramiko's Transport with four repairs (paramiko 5.1.0, OpenSSH 9.2).
+
+- A peer that is silent is found out. paramiko's keepalive asks for no answer, so it finds nothing: we ask for one.
+- A reply that paramiko's own thread has to send while new keys are negotiated waited 30 s for that same thread and then
+  killed the connection ("Key-exchange timed out waiting for key negotiation"): a channel that the server closes in that
+  moment, which at the end of a gigabyte is the usual moment. Such replies are kept until the keys are there.
+- A program that a signal ended is known by its signal.
+- The key types of the host that we know are asked for first, all of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import paramiko
+from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
+from paramiko.packet import Packetizer
+
+from jobctl.remote.ssh.settings import Tuning
+
+# Its threads log tracebacks, which without a handler end on the user's terminal; what matters is raised to us as well.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+class Line:
+    """The bytes below a session: counts them, and knows when the peer was last heard."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._speaking = False
+        self._heard_at = self._asked_at = time.monotonic()
+        self._ask: Callable[[], None] | None = None
+        self._tuning = Tuning()
+        self.round_trips = 0
+        self.sent_bytes = 0
+        self.received_bytes = 0
+
+    def watch(self, tuning: Tuning, ask: Callable[[], None]) -> None:
+        """From now on silence counts: `ask` is called when it begins, EOFError is raised when it lasts."""
+        self._tuning = tuning
+        self._heard_at = self._asked_at = time.monotonic()
+        self._ask = ask
+
+    def send(self, data: bytes) -> int:
+        try:
+            sent: int = self._sock.send(data)
+        except TimeoutError:
+            self._check_silence()
+            raise
+        self._speaking = True
+        self.sent_bytes += sent
+        return sent
+
+    def recv(self, size: int) -> bytes:
+        try:
+            data: bytes = self._sock.recv(size)
+        except TimeoutError:
+            self._check_silence()
+            if self._ask and time.monotonic() - max(self._heard_at, self._asked_at) > self._tuning.ping_after_s:
+                self._asked_at = time.monotonic()
+                self._ask()
+            raise
+        self._heard_at = time.monotonic()
+        self.round_trips += self._speaking
+        self._speaking = False
+        self.received_bytes += len(data)
+        return data
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _check_silence(self) -> None:
+        silence_s = time.monotonic() - self._heard_at
+        if self._ask and silence_s > self._tuning.dead_after_s:
+            raise EOFError(f"nothing was heard from it for {silence_s:.0f} s")
+
+
+class _Packets(Packetizer):
+    def __init__(self, sock: socket.socket) -> None:
+        self.line = Line(sock)
+        super().__init__(self.line)  # type: ignore[arg-type]  # it calls send, recv and close
+
+
+class Session(paramiko.Transport):
+    """One authenticated connection to one hop."""
+
+    packetizer: _Packets
+
+    def __init__(self, sock: socket.socket | paramiko.Channel, tuning: Tuning, first_kinds: Sequence[str] = ()) -> None:
+        super().__init__(sock, packetizer_class=_Packets)
+        self._tuning = tuning
+        self._held: list[paramiko.Message] = []
+        self._exit_signals: dict[int, int] = {}
+        self.packetizer.REKEY_BYTES = tuning.rekey_bytes
+        self.clear_to_send_timeout = 3600.0  # on a slow line two windows of data stand before the peer's answer
+        self._channel_handler_table = {  # type: ignore[misc]  # a table of the class, here of the instance
+            **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
+            MSG_CHANNEL_REQUEST: self._on_channel_request,
+        }
+        self._prefer(first_kinds)
+
+    @property
+    def line(self) -> Line:
+        return self.packetizer.line
+
+    def watch(self) -> None:
+        """Look after the peer from now on."""
+        self.line.watch(self._tuning, self._ping)
+
+    def execute(self, channel: paramiko.Channel, command: str) -> None:
+        """Ask for the command without waiting for the answer: a round trip less. A refusal closes the channel."""
+        request = paramiko.Message()
+        request.add_byte(cMSG_CHANNEL_REQUEST)
+        request.add_int(channel.remote_chanid)
+        request.add_string("exec")
+        request.add_boolean(True)
+        request.add_string(command)
+        self._send_user_message(request)
+
+    def exit_code(self, channel: paramiko.Channel) -> int | None:
+        """The exit code, negative for a signal; None while it is not known."""
+        number = self._exit_signals.get(channel.chanid)
+        if number is not None:
+            return -number
+        return channel.exit_status if channel.exit_status >= 0 else None
+
+    def _prefer(self, kinds: Sequence[str]) -> None:
+        options = self.get_security_options()
+        wanted = [
+            name for kind in kinds for name in (("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,))
+        ]
+        first = [name for name in wanted if name in options.key_types]
+        options.key_types = [*first, *(name for name in options.key_types if name not in first)]
+
+    def _ping(self) -> None:
+        """Runs in the session's thread. Every server answers a global request, if only with a refusal."""
+        if self.in_kex:
+            return
+        request = paramiko.Message()
+        request.add_byte(cMSG_GLOBAL_REQUEST)
+        request.add_string("keepalive@openssh.com")
+        request.add_boolean(True)
+        self.packetizer.send_message(request)
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        if threading.current_thread() is self and not self.clear_to_send.is_set():
+            self._held.append(data)
+        else:
+            super()._send_user_message(data)  # type: ignore[misc]
+
+    def _parse_newkeys(self, m: paramiko.Message) -> None:
+        super()._parse_newkeys(m)  # type: ignore[misc]
+        held, self._held = self._held, []
+        for message in held:
+            self._send_user_message(message)
+
+    def _on_channel_request(self, channel: paramiko.Channel, m: paramiko.Message) -> None:
+        if m.get_text() == "exit-signal":
+            m.get_boolean()
+            self._exit_signals[channel.chanid] = _signal_number(m.get_text())
+            channel.status_event.set()
+            return
+        m.rewind()
+        m.get_int()
+        channel._handle_request(m)  # type: ignore[attr-defined]
+
+
+def _signal_number(name: str) -> int:
+    """`KILL` -> 9. Names of other systems (RFC 4254, 6.10: with an @) count as SIGTERM."""
+    return int(getattr(signal, f"SIG{name}", signal.SIGTERM))
