@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,3 +65,22 @@ def _polygons_json(scene: tuple[Shape, ...], size: DatasetSize) -> bytes:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+def main() -> None:
+    """Write a dataset: `python -m jobctl.demo.dataset DIR`."""
+    parser = argparse.ArgumentParser(prog="python -m jobctl.demo.dataset", description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--train", type=int, default=16, help="images")
+    parser.add_argument("--val", type=int, default=4, help="images")
+    parser.add_argument("--width", type=int, default=256, help="pixels")
+    parser.add_argument("--height", type=int, default=128, help="pixels")
+    parser.add_argument("--seed", type=int, default=2048)
+    parser.add_argument("--polygons", action="store_true", help="polygons in place of labels, as Cityscapes comes")
+    args = parser.parse_args()
+    size = DatasetSize(args.train, args.val, args.width, args.height)
+    write_dataset(args.root, size, seed=args.seed, polygons=args.polygons)
+
+
+if __name__ == "__main__":
+    main()

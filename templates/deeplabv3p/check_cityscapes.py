@@ -58,13 +58,13 @@ class Problems:
             examples = sorted(self._found.get(kind, []))
             if not examples:
                 continue
-            yield "{}: {}".format(kind, len(examples))
+            yield f"{kind}: {len(examples)}"
             for line in remedy.split("\n"):
                 yield "    " + line
             for example in examples[:SHOWN]:
                 yield "    - " + example
             if len(examples) > SHOWN:
-                yield "    - and {} more".format(len(examples) - SHOWN)
+                yield f"    - and {len(examples) - SHOWN} more"
 
 
 def list_files(folder, suffix):
@@ -112,7 +112,7 @@ def check_order(images, labels, problems):
     by_image, by_label = sorted(images, key=images.get), sorted(labels, key=labels.get)
     for image_key, label_key in zip(by_image, by_label):
         if image_key != label_key:
-            problems.add("names that sort differently", "{} and {}".format(images[image_key], labels[label_key]))
+            problems.add("names that sort differently", f"{images[image_key]} and {labels[label_key]}")
 
 
 def check_pair(pair, problems):
@@ -126,7 +126,7 @@ def check_pair(pair, problems):
             continue
         sizes.append((header.width, header.height))
         if is_label and not header.is_index_map:
-            problems.add("label of the wrong kind", "{}: {}".format(path, header.kind))
+            problems.add("label of the wrong kind", f"{path}: {header.kind}")
     if len(set(sizes)) == 2:
         problems.add("image and label differ in size", "{}: {}x{} and {}x{}".format(pair[1], *(sizes[0] + sizes[1])))
 
@@ -138,7 +138,7 @@ def check_contents(pairs, threads, problems):
         for done, _ in enumerate(pool.map(lambda pair: check_pair(pair, problems), pairs), 1):
             if time.monotonic() - said > 5:
                 said = time.monotonic()
-                print("  read {} of {} pairs".format(done, len(pairs)), flush=True)
+                print(f"  read {done} of {len(pairs)} pairs", flush=True)
 
 
 def check_batch(images, batch_size, ranks, problems):
@@ -167,7 +167,7 @@ def main():
     problems = Problems()
     pairs = {split: check_names(args.root, split, problems) for split in SPLITS}
     every = [pair for split in SPLITS for pair in pairs[split]]
-    print("{}: reading {} images and their labels".format(args.root, len(every)), flush=True)
+    print(f"{args.root}: reading {len(every)} images and their labels", flush=True)
     check_contents(every, args.threads, problems)
     iterations = check_batch(len(pairs["train"]), batch_size, args.ranks, problems)
     if problems:

@@ -1,6 +1,6 @@
 """Is this Python environment fit for the job? Run once, before the environment is kept for later runs.
 
-    python check_runtime.py npu
+python check_runtime.py npu
 """
 
 import sys
@@ -13,18 +13,18 @@ def main():
     import numpy
     import paddle
 
-    print("paddle {}, numpy {}, opencv {}".format(paddle.__version__, numpy.__version__, cv2.__version__))
+    print(f"paddle {paddle.__version__}, numpy {numpy.__version__}, opencv {cv2.__version__}")
     if tuple(int(part) for part in numpy.__version__.split(".")[:2]) >= (2, 4):
-        return "numpy {}: paddle.flops fails with 2.4, after everything was trained. Use numpy<2".format(numpy.__version__)
+        return f"numpy {numpy.__version__}: paddle.flops fails with 2.4, after everything was trained. Use numpy<2"
     if device == "cpu":
         return 0
     found = paddle.device.get_all_custom_device_type()
     if device not in found:
-        told = "Paddle sees no {} (custom devices: {}). Is paddle-custom-npu installed, of the same date as paddlepaddle,\n"
-        return told.format(device, found or "none") + "and was CANN's set_env.sh sourced?"
+        told = f"Paddle sees no {device} (custom devices: {found or 'none'}). Is paddle-custom-npu installed, of the "
+        return told + "same date as paddlepaddle, and was CANN's set_env.sh sourced?"
     from paddle_custom_device import npu
 
-    print("paddle-custom-npu: {}".format(npu.version()))
+    print(f"paddle-custom-npu: {npu.version()}")
     return 0
 
 

@@ -17,9 +17,9 @@ def main():
     """Write TARGET."""
     base, target, overrides = sys.argv[1:]
     if not os.path.isfile(base):
-        return "the config {} is not in the code tree".format(base)
+        return f"the config {base} is not in the code tree"
     lines = ["_base_: " + to_yaml(os.path.abspath(base))]
-    lines += ["{}: {}".format(to_yaml(key), to_yaml(value)) for key, value in json.loads(overrides).items()]
+    lines += [f"{to_yaml(key)}: {to_yaml(value)}" for key, value in json.loads(overrides).items()]
     with open(target + ".part", "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
     os.replace(target + ".part", target)

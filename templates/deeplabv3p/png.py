@@ -24,7 +24,7 @@ class Header(NamedTuple):
     @property
     def kind(self):
         """For people, such as `8-bit RGB`."""
-        return "{}-bit {}".format(self.depth, KINDS.get(self.colour_type, "colour type {}".format(self.colour_type)))
+        return "{}-bit {}".format(self.depth, KINDS.get(self.colour_type, f"colour type {self.colour_type}"))
 
 
 def check_png(path):
@@ -48,4 +48,4 @@ def check_png(path):
         if kind == b"IEND" and header is not None:
             return header
         at = end
-    raise ValueError("is cut off after {} bytes".format(len(data)))
+    raise ValueError(f"is cut off after {len(data)} bytes")

@@ -30,10 +30,14 @@ def find_unconverted(given):
     """Paths, relative to `given`, of the polygon files that have no label beside them."""
     found = []
     for split in SPLITS:
-        for path in sorted(glob.glob(os.path.join(glob.escape(given), "gtFine", split, "*", "*" + POLYGON_SUFFIX))):
-            if not os.path.exists(path[: -len(POLYGON_SUFFIX)] + LABEL_SUFFIX):
-                found.append(os.path.relpath(path, given))
-    return found
+        pattern = os.path.join(glob.escape(given), "gtFine", split, "*", "*" + POLYGON_SUFFIX)
+        found += [os.path.relpath(path, given) for path in sorted(glob.glob(pattern))]
+    return [path for path in found if not os.path.exists(os.path.join(given, label_of(path)))]
+
+
+def label_of(polygons):
+    """The path of the label that belongs to a polygon file."""
+    return polygons[: -len(POLYGON_SUFFIX)] + LABEL_SUFFIX
 
 
 def link_tree(given, target):
@@ -50,18 +54,16 @@ def link_tree(given, target):
 
 def convert_all(given, target, unconverted):
     """Convert into `target`, several at once, and count what came out."""
-    pairs = []
-    for path in unconverted:
-        pairs.append((os.path.join(given, path), os.path.join(target, path[: -len(POLYGON_SUFFIX)] + LABEL_SUFFIX)))
+    pairs = [(os.path.join(given, path), os.path.join(target, label_of(path))) for path in unconverted]
     said = time.monotonic()
     with ProcessPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for done, _ in enumerate(pool.map(convert, pairs, chunksize=8), 1):
             if time.monotonic() - said > 5:
                 said = time.monotonic()
-                print("  {} of {} labels".format(done, len(pairs)), flush=True)
+                print(f"  {done} of {len(pairs)} labels", flush=True)
     lost = [label for _, label in pairs if not os.path.isfile(label) or not os.path.getsize(label)]
     if lost:
-        raise RuntimeError("{} labels were not written, such as {}".format(len(lost), lost[0]))
+        raise RuntimeError(f"{len(lost)} labels were not written, such as {lost[0]}")
 
 
 def prepare(given, target, may_convert):
@@ -70,14 +72,14 @@ def prepare(given, target, may_convert):
         return "kept from an earlier attempt"
     given = os.path.realpath(given)
     if not os.path.isdir(given):
-        raise RuntimeError("there is no dataset at {}".format(given))
+        raise RuntimeError(f"there is no dataset at {given}")
     building = target + ".building"
     if os.path.islink(building):
         os.unlink(building)
     shutil.rmtree(building, ignore_errors=True)
     unconverted = find_unconverted(given) if may_convert else []
     if unconverted:
-        print("{}: converting {} polygon files to labels".format(target, len(unconverted)), flush=True)
+        print(f"{target}: converting {len(unconverted)} polygon files to labels", flush=True)
         link_tree(given, building)
         convert_all(given, building, unconverted)
         if os.path.islink(target):
@@ -85,7 +87,7 @@ def prepare(given, target, may_convert):
     else:
         os.symlink(given, building)
     os.rename(building, target)
-    return "{} labels converted".format(len(unconverted)) if unconverted else "labels as they were given"
+    return f"{len(unconverted)} labels converted" if unconverted else "labels as they were given"
 
 
 def main():
@@ -96,11 +98,11 @@ def main():
     parser.add_argument("--convert", action="store_true", help="draw labels from polygons where there are none")
     args = parser.parse_args()
     try:
-        print("{}: {}".format(args.target, prepare(args.given, args.target, args.convert)))
+        print(f"{args.target}: {prepare(args.given, args.target, args.convert)}")
     except ImportError as error:
-        return "{}: labels must be converted, and the environment lacks cityscapesScripts ({})".format(args.given, error)
+        return f"{args.given}: labels must be converted, and the environment lacks cityscapesScripts ({error})"
     except (OSError, RuntimeError) as error:
-        return "{}: {}".format(args.given, error)
+        return f"{args.given}: {error}"
     return 0
 
 

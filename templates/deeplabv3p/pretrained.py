@@ -37,17 +37,17 @@ def find_given(folder, url):
 
 def unpack(archive, weights):
     """Take the one file out of the archive that matters. Raises Unavailable when it is damaged or has no such file."""
-    part = "{}.{}.part".format(weights, os.getpid())
+    part = f"{weights}.{os.getpid()}.part"
     try:
         with tarfile.open(archive) as tar:
             members = [each for each in tar if each.isfile() and os.path.basename(each.name) == "model.pdparams"]
             if not members:
-                raise Unavailable("{}: there is no model.pdparams in it".format(archive))
+                raise Unavailable(f"{archive}: there is no model.pdparams in it")
             with tar.extractfile(members[0]) as source, open(part, "wb") as file:
                 shutil.copyfileobj(source, file)
         os.rename(part, weights)
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise Unavailable("{}: is damaged ({})".format(archive, error)) from None
+        raise Unavailable(f"{archive}: is damaged ({error})") from None
 
 
 def weights_from(source):
@@ -57,9 +57,9 @@ def weights_from(source):
     folder = cache_folder()
     os.makedirs(folder, exist_ok=True)
     state = os.stat(source)  # an archive of the same name may be another one
-    weights = os.path.join(folder, "{}-{}-{}.pdparams".format(os.path.basename(source), state.st_size, state.st_mtime_ns))
+    weights = os.path.join(folder, f"{os.path.basename(source)}-{state.st_size}-{state.st_mtime_ns}.pdparams")
     if not os.path.isfile(weights):
-        print("unpacking {}".format(source), flush=True)
+        print(f"unpacking {source}", flush=True)
         unpack(source, weights)
     return weights
 
@@ -83,7 +83,7 @@ def main():
         os.symlink(weights, target)
     except (Unavailable, OSError) as error:
         return str(error)
-    print("{}: {} bytes".format(target, os.path.getsize(target)))
+    print(f"{target}: {os.path.getsize(target)} bytes")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The little of PaddleSeg's yml files that is needed where no YAML library is: read one number, write a derived file."""
+"""PaddleSeg's yml files, as far as needed where no YAML library is: read one number, write a derived file."""
 
 import json
 import os
@@ -12,7 +12,7 @@ def read_number(path, key):
             text = file.read()
     except OSError:
         return None
-    found = re.search(r"^[\"']?%s[\"']?\s*:\s*([0-9]+)\s*(#.*)?$" % re.escape(key), text, re.MULTILINE)
+    found = re.search(rf"^[\"']?{re.escape(key)}[\"']?\s*:\s*([0-9]+)\s*(#.*)?$", text, re.MULTILINE)
     if found:
         return int(found.group(1))
     base = re.search(r"^[\"']?_base_[\"']?\s*:\s*[\"']?([^\"'#\n]+)", text, re.MULTILINE)
@@ -22,7 +22,7 @@ def read_number(path, key):
 def to_yaml(value):
     """A value as YAML in flow style. JSON but for floats: PyYAML takes JSON's 4e-05 for text, it wants 4.0e-05."""
     if isinstance(value, dict):
-        return "{" + ", ".join("{}: {}".format(to_yaml(key), to_yaml(item)) for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{to_yaml(key)}: {to_yaml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(to_yaml(item) for item in value) + "]"
     text = json.dumps(value, ensure_ascii=False)

@@ -1,9 +1,9 @@
 """Makes the start of four Paddle processes on CPUs reliable. Data of jobctl: put on PYTHONPATH, never imported by it.
 
-Seen with paddlepaddle 3.0.0, 3.2.2 and 3.3.1: a world of four gloo ranks builds its full mesh of connections twice, once
-in `init_parallel_env` and again for the first group of fleet, which has the same members. The second mesh fails in about
-every second start: "Connection refused" (exit code 1), a gloo timeout after 30 s (exit code 241), or it hangs for ever.
-So a group of the whole world is given the process group that the world has already.
+Seen with paddlepaddle 3.0.0, 3.2.2 and 3.3.1: a world of four gloo ranks builds its full mesh of connections twice,
+once in `init_parallel_env` and again for the first group of fleet, which has the same members. The second mesh fails in
+about every second start: "Connection refused" (exit code 1), a gloo timeout after 30 s (exit code 241), or it hangs for
+ever. So a group of the whole world is given the process group that the world has already.
 
 It acts in nothing but a rank that Paddle's launcher started for gloo; in every other Python it is as if it were not
 there. Python runs only the first `sitecustomize` it finds, so the one that this file hides is run at the end.
