@@ -1,7 +1,7 @@
 """The cards of this host: which there are, which are free, and holding some of them.
 
-A card is held by a flock on `leases/npu<N>.lock`: the kernel frees it when the holder dies, however it dies. The file's content
-says who holds it. A card on which `npu-smi` shows a process is taken by somebody who does not use jobctl.
+A card is held by a flock on `leases/npu<N>.lock`: the kernel frees it when the holder dies, however it dies. What is in
+the file says who holds it. A card on which `npu-smi` shows a process is taken by somebody who does not use jobctl.
 """
 
 from __future__ import annotations
@@ -198,4 +198,5 @@ def _plural(count: int) -> str:
 
 
 def lease_path(root: Path, card: int) -> Path:
+    """The lock file of one card."""
     return root / "leases" / "npu{}.lock".format(card)

@@ -1,7 +1,7 @@
 """Why a stage failed, in one line. Pure: log texts in, a sentence out.
 
 Exit codes of Paddle's launcher say little (3.3.1): a rank that exits 7 becomes 241, a killed rank 250, and the printed
-tail is rank 0's while the cause may stand in workerlog.1 alone. So every worker log is read, and the first error counts.
+tail is rank 0's while the cause may stand in workerlog.1 alone. All worker logs are read, and the first error counts.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _CONSEQUENCE = re.compile(
     r"Connection (?:closed|reset|refused)|Socket closed|Broken pipe|[Gg]loo.*(?:[Tt]imeout|TIMEOUT)|Timed out waiting"
     r"|TCPStore|EI0006|SIGTERM|TerminationSignal|recv error|peer may have"
 )
+_OURS = re.compile(r"^jobctl: error: (.+)$", re.MULTILINE)  # what our own steps conclude
 _LONGEST_REASON = 400
 
 
@@ -52,7 +53,7 @@ def exit_words(code: int) -> str:
 
 
 def first_error(text: str) -> Optional[str]:
-    """The line that names the first error in a log: the end of its traceback, Paddle's error summary, or a fatal line."""
+    """The line that names the first error in a log: a traceback's end, Paddle's error summary, or a fatal line."""
     lines = text.replace("\r", "\n").splitlines()
     for index, line in enumerate(lines):
         if _TRACEBACK in line and "C++" not in line:
@@ -114,7 +115,8 @@ def explain(problem: Optional[str], code: Optional[int], workers: Dict[int, str]
     elif fault is not None:
         parts.append(fault.line)
     else:
-        said = first_error(log) or (None if problem else last_line(log))
+        ours = _OURS.findall(log)
+        said = ours[-1] if ours else first_error(log) or (None if problem else last_line(log))
         if said and not (problem and said in problem):
             parts.append(said)
     if code:

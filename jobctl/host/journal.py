@@ -59,7 +59,7 @@ class Journal:
         self._unsaved_progress = False
 
     def change(self, **fields: Any) -> bool:
-        """Set fields of the run and save. A state that may not follow is refused: the run has ended. True: it is on disk."""
+        """Set fields of the run and save; True when on disk. Raises ValueError for a state that may not follow."""
         if "state" in fields and not states.may_change(self.status["state"], fields["state"]):
             raise ValueError("{} cannot become {}".format(self.status["state"], fields["state"]))
         self.status.update({name: self.hide(value) for name, value in fields.items()})

@@ -10,7 +10,7 @@ from .files import Json
 
 
 def make_links(run_dir: Path, job: Json) -> Optional[str]:
-    """`code/output` to `output/`, and `code/<link>` to each data set, as far as `code/` is there. Why not, if it fails."""
+    """`code/output` to `output/`, and `code/<link>` to each data set, once `code/` is there. Why not, if it fails."""
     code = run_dir / "code"
     try:
         (run_dir / "output").mkdir(exist_ok=True)

@@ -66,7 +66,7 @@ def is_held(path: Path) -> bool:
 def open_shared_lock_file(path: Path) -> int:
     """As `open_lock_file`, for a file that several users lock.
 
-    Opened without O_CREAT first: the kernel refuses O_CREAT on another user's file in a sticky folder (protected_regular).
+    Opened without O_CREAT first: Linux refuses O_CREAT on another user's file in a sticky folder (protected_regular).
     """
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:

@@ -1,7 +1,7 @@
 """What `npu-smi` prints, as data. Pure. "Unknown" is an answer: no table is not "0 cards".
 
-Seen on outputs of 22.0 to 25.7 for 910A, 910B and 310P, and on the vendor's samples for 950. Cells are wider or narrower than
-their frame, so rows are cut at "|" and never at columns. No card was ever at hand: the outputs are other people's.
+Made for outputs of 23.0 to 24.1 for 910A, 910B and 310P, and the vendor's samples for 950. Cells are wider or narrower
+than their frame, so rows are cut at "|" and never at columns. No card was ever at hand: the outputs are other people's.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def parse(text: str) -> Snapshot:
 
 
 def parse_mapping(text: str) -> Dict[Tuple[int, int], int]:
-    """`npu-smi info -m`: (NPU id, chip id) to the chip's logic id, which is what the runtime counts by. Mcu rows left out."""
+    """`npu-smi info -m`: (NPU id, chip id) to the chip's logic id, by which the runtime counts. Mcu rows left out."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return {}

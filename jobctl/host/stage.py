@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 from . import failure, states
-from .attempt import Outcome, Run, run_attempt
+from .attempt import Outcome, run_attempt, stage_log_path, worker_log_dir
 from .files import Json
+from .step import Run
 from .watch import worker_logs
 
 _TAIL_BYTES = 256 * 1024
@@ -46,7 +47,7 @@ def _attempt(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
     stage = run.job["stages"][index]
     attempt = run.journal.status["stages"][index]["attempts"] + 1
     run.journal.change_stage(index, attempts=attempt)
-    log_from = _size(_stage_log(run, stage))
+    log_from = _size(stage_log_path(run.run_dir, stage["name"]))
     outcome = run_attempt(run, stage, attempt)
     missing = missing_of(run.run_dir, stage.get("must_leave") or [])
     if outcome.done and not missing:
@@ -76,16 +77,13 @@ def _has_content(path: str) -> bool:
 def _reason(run: Run, stage: Json, attempt: int, outcome: Outcome, missing: List[str], log_from: int) -> str:
     if outcome.done:
         return "its steps ended with 0, but it did not leave " + ", ".join(missing)
-    log_dir = run.run_dir / "log" / "{}-{}".format(stage["name"], attempt)
-    workers = {rank: _tail(path) for rank, path in worker_logs(log_dir).items()}
-    reason = failure.explain(outcome.problem, outcome.exit_code, workers, _tail(_stage_log(run, stage), log_from))
+    logs = worker_logs(worker_log_dir(run.run_dir, stage["name"], attempt))
+    workers = {rank: _tail(path) for rank, path in logs.items()}
+    log = _tail(stage_log_path(run.run_dir, stage["name"]), log_from)
+    reason = failure.explain(outcome.problem, outcome.exit_code, workers, log)
     if stage.get("must_leave"):
         reason += "; not left: " + ", ".join(missing) if missing else "; what it must leave is there all the same"
     return reason
-
-
-def _stage_log(run: Run, stage: Json) -> Path:
-    return run.run_dir / "logs" / "{}.log".format(stage["name"])
 
 
 def _size(path: Path) -> int:

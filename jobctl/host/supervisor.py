@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from . import cards, links, processes, states
-from .attempt import CANCEL_FILE, Run, end_processes
+from .attempt import CANCEL_FILE, end_processes
 from .files import Json, read_json
 from .journal import Journal
 from .locks import take_lock
 from .signals import Signals, Stopped
 from .stage import run_stage
+from .step import Run
 
 LOCK_VARIABLE = "JOBCTL_LOCK_DESCRIPTOR"
 ALREADY_SUPERVISED = 75

@@ -1,8 +1,9 @@
-"""The environment that a stage's steps see: what the login has, what is sourced, what the job says, and our own marks."""
+"""The environment that a stage's steps see: the login's, what is sourced, what the job says, and our own marks."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -12,9 +13,14 @@ Environ = Dict[str, str]
 # nothing (CANN's set_env.sh may end on a false test), and `set -u` would kill it (seen with CANN 8.0).
 _SOURCE_SCRIPT = 'for file in "$@"; do . "$file" >&2; done; exec env -0'
 
-# Paddle's launcher lets the environment win over its own flags (3.3.1, launch/context): nothing of the login may reach it.
+# Paddle's launcher lets the environment win over its own flags (3.3.1, launch/context): the login's must not reach it.
 _SCRUBBED_PREFIXES = ("PADDLE_", "JOBCTL_")
 _SCRUBBED_NAMES = ("POD_IP", "VIRTUAL_ENV", "PYTHONHOME")
+
+
+def shown(argv: Sequence[str]) -> str:
+    """A command line as a person would type it; for eyes only."""
+    return " ".join(shlex.quote(word) for word in argv)
 
 
 def source_argv(files: Sequence[str]) -> List[str]:
@@ -55,7 +61,7 @@ def with_pythonpath(environ: Environ, code: Path, entries: Sequence[str]) -> Env
 
 
 def with_cards(environ: Environ, device: str, cards: Sequence[int]) -> Environ:
-    """The cards that the processes see. `--devices` then counts from 0; NPU_VISIBLE_DEVICES would shift it once more."""
+    """The cards that the processes see. `--devices` counts from 0 then; NPU_VISIBLE_DEVICES would shift it again."""
     if device != "npu":
         return dict(environ)
     seen = {name: value for name, value in environ.items() if name != "NPU_VISIBLE_DEVICES"}

@@ -1,4 +1,4 @@
-"""A queue of processes: each draws a number and holds a lock on it, so that a number whose drawer died does not count."""
+"""A queue of processes: each draws a number and holds a lock on it, so that a dead process's number does not count."""
 
 from __future__ import annotations
 

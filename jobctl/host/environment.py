@@ -1,0 +1,213 @@
+"""The builtin step `@host environment`: the run's venv, built once for all runs that want the same.
+
+A venv cannot be moved, so it is built in its place, `environments/<fingerprint>`; it is complete when its marker is in
+it, and what has no marker is swept away before the next build. One builds at a time, others wait.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Dict, List, Optional, Set
+
+from . import surroundings
+from .files import Json, read_json, write_json
+from .fingerprint import make_fingerprint, uses_code_tree
+from .locks import open_lock_file, try_lock
+from .pip_words import explain_pip, hide_credentials, last_line
+
+MARKER = "jobctl-environment.json"
+_ASK_PYTHON = "import json,sys;print(json.dumps([sys.executable,sys.version,sys.implementation.cache_tag]))"
+_PIP_OPTIONS = ["--disable-pip-version-check", "--no-input"]
+# They would send what pip installs elsewhere than into the venv, or make packages outside it count as installed.
+_DROPPED = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME")
+_TAIL_CHARS = 200000
+
+
+class EnvironmentProblem(Exception):
+    """The environment cannot be had; the message is one line for the user."""
+
+
+def main(root: Path, run_dir: Path) -> int:
+    """Build or find the environment of `run_dir`'s job, write its environment.json. 0, or 1 with the reason printed."""
+    job = read_json(run_dir / "job.json") or {}
+    try:
+        found = provide(root, run_dir, job.get("environment") or {})
+        write_json(run_dir / "environment.json", found)
+    except EnvironmentProblem as error:
+        _say("error: {}".format(error))
+        return 1
+    except OSError as error:
+        _say("error: the environment: {}: {}".format(error.filename or "", error.strerror))
+        return 1
+    return 0
+
+
+def provide(root: Path, run_dir: Path, spec: Json) -> Json:
+    """{path, fingerprint, python, versions} of the environment in `spec`. Raises EnvironmentProblem, OSError."""
+    code = run_dir / "code"
+    python = _ask_python(spec.get("python") or "python3")
+    name = make_fingerprint(spec, python, code, run_dir.name)
+    place = root / "environments" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if uses_code_tree(spec.get("install") or [], code):
+        _say("this environment is for this run alone: it installs from the code tree")
+    lock = _lock(place)
+    try:
+        marker = read_json(place / MARKER)
+        if marker is None:
+            marker = _build(place, spec, python, code)
+        else:
+            _say("environment {} is there already, built {}".format(name, _when(marker.get("built_at"))))
+        if marker.get("verified") != (spec.get("verify") or []):
+            _verify(place, spec, code)
+            marker["verified"] = spec.get("verify") or []
+        marker["used_at"] = round(time.time(), 3)
+        write_json(place / MARKER, marker)
+    finally:
+        os.close(lock)
+    return {"path": str(place), "fingerprint": name, "python": python, "versions": marker["versions"]}
+
+
+def _ask_python(python: str) -> Json:
+    path = shutil.which(os.path.expanduser(python))
+    if path is None:
+        raise EnvironmentProblem("{!r} is not on this host; there is {}".format(python, _pythons()))
+    done = subprocess.run([path, "-I", "-c", _ASK_PYTHON], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        executable, version, tag = json.loads(done.stdout.decode("utf-8", "replace"))
+    except ValueError:
+        said = done.stdout.decode("utf-8", "replace").strip()[-300:]
+        raise EnvironmentProblem("{} does not run: {}".format(path, said)) from None
+    return {"executable": executable, "version": version.split()[0], "tag": tag, "arch": platform.machine()}
+
+
+def _pythons() -> str:
+    found: Set[str] = set()
+    for folder in os.get_exec_path():
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        found.update(name for name in names if name.startswith("python") and name[6:].replace(".", "").isdigit())
+    return ", ".join(sorted(found)) or "no Python at all on PATH"
+
+
+def _lock(place: Path) -> int:
+    descriptor = open_lock_file(place.with_name(place.name + ".lock"))
+    said = False
+    while not try_lock(descriptor):
+        if not said:
+            _say("waiting for another run that builds the same environment, {}".format(place.name))
+            said = True
+        time.sleep(0.2)
+    return descriptor
+
+
+def _build(place: Path, spec: Json, python: Json, code: Path) -> Json:
+    if place.exists():
+        _say("removing an environment that was never finished")
+        shutil.rmtree(str(place))
+    begun = time.monotonic()
+    _say("building environment {} with Python {}".format(place.name, python["version"]))
+    try:
+        _make_venv(place, python)
+        what = "Python {}, {}".format(python["version"], python["arch"])
+        for arguments in spec.get("install") or []:
+            argv = ["install"] + _PIP_OPTIONS + [str(argument) for argument in arguments]
+            exit_code, output = _pip(place, argv, code)
+            if exit_code != 0:
+                raise EnvironmentProblem(explain_pip(output, what))
+        _verify(place, spec, code)
+        marker = {
+            "built_at": round(time.time(), 3),
+            "python": python,
+            "install": json.loads(hide_credentials(json.dumps(spec.get("install") or []))),
+            "verified": spec.get("verify") or [],
+            "versions": _versions(place, code),
+        }
+        write_json(place / MARKER, marker)
+    except BaseException:
+        shutil.rmtree(str(place), ignore_errors=True)
+        raise
+    _say("environment {} is ready after {:.0f} s".format(place.name, time.monotonic() - begun))
+    return marker
+
+
+def _make_venv(place: Path, python: Json) -> None:
+    argv = [python["executable"], "-I", "-m", "venv", str(place)]
+    exit_code, output = _run(argv, place.parent, _clean_environ())
+    if exit_code == 0:
+        return
+    if "No space left" in output:
+        raise EnvironmentProblem("the disk is full where environments are kept; free some, or set another work_dir")
+    if "ensurepip" in output or "No module named venv" in output:
+        remedy = "install its venv package (Debian, Ubuntu: python3-venv), or name another Python"
+        raise EnvironmentProblem("{} cannot make a venv; {}".format(python["executable"], remedy))
+    raise EnvironmentProblem("the venv could not be made: {}".format(last_line(output)))
+
+
+def _verify(place: Path, spec: Json, code: Path) -> None:
+    argv = [str(word) for word in spec.get("verify") or []]
+    if not argv:
+        return
+    environ = surroundings.with_venv(dict(os.environ), place)
+    exit_code, output = _run(argv, code if code.is_dir() else place, environ)
+    if exit_code != 0:
+        raise EnvironmentProblem("the environment was built but does not pass its check: {}".format(last_line(output)))
+
+
+def _versions(place: Path, code: Path) -> Dict[str, str]:
+    """Package to version as `pip freeze` tells; the address for what was not installed by name."""
+    argv = [str(place / "bin" / "python"), "-m", "pip", "freeze", "--disable-pip-version-check"]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_clean_environ())
+    found: Dict[str, str] = {}
+    for line in hide_credentials(done.stdout.decode("utf-8", "replace")).splitlines():
+        for separator in ("==", " @ "):
+            name, found_it, version = line.partition(separator)
+            if found_it:
+                found[name.strip()] = version.strip()
+                break
+    return found
+
+
+def _pip(place: Path, arguments: List[str], code: Path) -> tuple[int, str]:
+    return _run([str(place / "bin" / "python"), "-m", "pip"] + arguments, code, _clean_environ())
+
+
+def _run(argv: List[str], cwd: Path, environ: Dict[str, str]) -> tuple[int, str]:
+    """Run with its output shown as it comes; the exit code and the end of the output."""
+    _say("+ " + hide_credentials(surroundings.shown(argv)))
+    try:
+        child = subprocess.Popen(
+            argv, cwd=str(cwd), env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    except OSError as error:
+        return 127, "{} could not be started: {}".format(argv[0], error.strerror)
+    assert child.stdout is not None
+    tail = ""
+    for line in child.stdout:
+        text = line.decode("utf-8", "replace")
+        sys.stdout.write(hide_credentials(text))
+        sys.stdout.flush()
+        tail = (tail + text)[-_TAIL_CHARS:]
+    return child.wait(), tail
+
+
+def _clean_environ() -> Dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _DROPPED}
+
+
+def _when(at: Optional[float]) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "at an unknown time"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write("jobctl: {}\n".format(text))
+    sys.stdout.flush()

@@ -1,0 +1,113 @@
+"""One step of a stage: the environment it gets, and its start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO, Dict, List, NamedTuple, Union
+
+from . import processes, surroundings
+from .files import Json, read_json
+from .journal import Journal
+from .program import argv_of
+from .signals import Signals
+
+TICK_S = 0.5
+
+
+class Run(NamedTuple):
+    """What every part of the supervisor needs to know."""
+
+    root: Path
+    run_dir: Path
+    job: Json
+    journal: Journal
+    signals: Signals
+    secrets: Dict[str, str]
+    cards: List[int]  # as npu-smi numbers them
+    devices: List[int]  # the same, as the runtime numbers them
+
+
+class StepProblem(Exception):
+    """A step cannot be started; the message says why."""
+
+
+def start_step(run: Run, step: Json, environ: Dict[str, str], log: IO[bytes]) -> int:
+    """Start a step with its output into the stage's log; its pid. Raises StepProblem."""
+    if step["argv"][0] == "@host":
+        name = step["argv"][1]
+        log.write("+ @host {}\n".format(name).encode("ascii"))
+        log.flush()
+        return spawn(run, argv_of(name, str(run.run_dir)), run.run_dir, environ, log)
+    line = "+ {}\n".format(run.journal.hide(surroundings.shown(step["argv"])))
+    log.write(line.encode("utf-8", "surrogateescape"))
+    log.flush()
+    return spawn(run, list(step["argv"]), run.run_dir / "code" / (step.get("cwd") or "."), environ, log)
+
+
+def make_environ(run: Run, stage: Json, step: Json, attempt: int) -> Dict[str, str]:
+    """The environment contract of ARCHITECTURE.md. Raises StepProblem, and Stopped while a file is sourced."""
+    spec = run.job.get("environment") or {}
+    environ = _sourced(run, surroundings.scrub(dict(os.environ)), spec.get("source") or [])
+    venv = (read_json(run.run_dir / "environment.json") or {}).get("path")
+    environ = surroundings.with_venv(environ, Path(venv) if venv else None)
+    environ = surroundings.with_pythonpath(environ, run.run_dir / "code", spec.get("pythonpath") or [])
+    environ = surroundings.with_cards(environ, run.job.get("device", "cpu"), run.devices)
+    environ.setdefault("PYTHONUNBUFFERED", "1")
+    environ.update(run.job.get("env") or {})
+    environ.update(step.get("env") or {})
+    environ.update(run.secrets)
+    environ.update(
+        {
+            processes.MARKER: run.job["run_id"],
+            "JOBCTL_RUN_DIR": str(run.run_dir),
+            "JOBCTL_STAGE": stage["name"],
+            "JOBCTL_ATTEMPT": str(attempt),
+        }
+    )
+    return environ
+
+
+def _sourced(run: Run, environ: Dict[str, str], files: List[str]) -> Dict[str, str]:
+    if not files:
+        return environ
+    paths = [os.path.join(str(run.run_dir / "code"), os.path.expanduser(name)) for name in files]
+    for path in paths:
+        if not os.path.isfile(path):
+            raise StepProblem("the file to source is not on this host: " + path)
+    marked = dict(environ, **{processes.MARKER: run.job["run_id"]})
+    with tempfile.TemporaryFile() as sink, open(str(run.run_dir / "supervisor.log"), "ab") as noise:
+        pid = spawn(run, surroundings.source_argv(paths), run.run_dir, marked, sink, noise)
+        while run.signals.exit_code(pid) is None:
+            run.signals.pause(TICK_S)
+            run.journal.beat()
+        sink.seek(0)
+        found = surroundings.parse_environ(sink.read())
+    if not found:
+        raise StepProblem("sourcing ended the shell, see supervisor.log: " + " ".join(paths))
+    return found
+
+
+def spawn(
+    run: Run,
+    argv: List[str],
+    cwd: Path,
+    environ: Dict[str, str],
+    out: IO[bytes],
+    err: Union[IO[bytes], int] = subprocess.STDOUT,
+) -> int:
+    """Start a child in a session of its own; its pid. `Signals` reaps it, not the Popen. Raises StepProblem."""
+    if not cwd.is_dir():
+        raise StepProblem("the folder to run in is not there: {}".format(cwd))
+    try:
+        child = subprocess.Popen(
+            argv, cwd=str(cwd), env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+        )
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise StepProblem("{} could not be started: {}".format(argv[0], why)) from error
+    run.signals.expect(child.pid)
+    child.returncode = 0  # or Popen would ask for the exit code itself
+    return child.pid
