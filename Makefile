@@ -18,8 +18,7 @@ help: ## this list
 demo: $(VENV)/.run ## the main job on this machine alone, in a few minutes
 	@$(BIN)/jobctl demo $(ARGS)
 
-test: $(VENV)/.dev ## installs what the tests need, then runs them; ARGS="-k name" narrows
-	@.ci/needs test
+test: programs $(VENV)/.dev ## installs what the tests need, then runs them; ARGS="-k name" narrows
 	$(say) "running the tests"
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -52,8 +51,11 @@ addresses:
 	$(say) "no addresses of one machine or one package index"
 	@.ci/addresses
 
-bench: $(VENV)/.dev ## start-up, and submit against ssh + rsync + nohup, as one table
+.PHONY: programs
+programs:
 	@.ci/needs test
+
+bench: programs $(VENV)/.dev ## start-up, and submit against ssh + rsync + nohup, as one table
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --custom-compile-command "make lock" $(ARGS)

@@ -14,7 +14,7 @@ MODULES = sorted((ROOT / "jobctl").rglob("*.py"))
 
 PLANTED = {
     "a home folder": ("notes.md", "see /ro" + "ot/project"),
-    "a user's folder": ("notes.md", "python /ho" + "me/alice/train.py"),
+    "a user's folder": ("notes.md", "python /ho" + "me/jdoe/train.py"),
     "a package mirror": ("Makefile", "pip install --index-url http" + "s://mirror.example.com/root"),
     "a simple index": ("docs/a.md", "http" + "://10.0.0.1:3141/root/simple/"),
     "an index in a lock": ("requirements.lock", "--extra-index" + "-url http" + "s://example.com\nsix==1.0"),
@@ -40,7 +40,7 @@ def test_a_planted_address_is_found(name: str, text: str, tmp_path: Path) -> Non
 def test_ordinary_text_is_no_address(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     (tmp_path / "README.md").write_text(
-        "~/jobctl, /usr/local/Ascend, docker -w=/work, https://github.com/a/b, /data/cityscapes"
+        "~/jobctl, /usr/local/Ascend, docker -w=/work, /home/me/data, https://github.com/a/b, /data/cityscapes"
     )
     assert subprocess.run([str(ADDRESSES), str(tmp_path)]).returncode == 0
 
