@@ -114,4 +114,3 @@ def submission_digest(written: Written, host: Host, inputs: Inputs, cards: Seque
         "files": {path: hashlib.sha256(data).hexdigest() for path, data in written.template.helpers.items()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-

@@ -1,9 +1,9 @@
 """Submit: exactly one run comes of it, whenever the laptop dies.
 
-    1. a record with the run's id is made durable here        killed now: the next submit of the same thing takes the id over
-    2. code and data are sent                                  killed now: what arrived stays in the host's store
-    3. one request stages and starts the run on the host       killed now: the same request again finds the run, starts nothing
-    4. the record is marked as confirmed
+1. a record with the run's id is made durable here        killed now: the next submit of the same thing takes the id over
+2. code and data are sent                                  killed now: what arrived stays in the host's store
+3. one request stages and starts the run on the host       killed now: the same request again finds the run, starts nothing
+4. the record is marked as confirmed
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def submit(
     tell.note("reading code and data")
     inputs = prepare.gather_inputs(written)
     book = records or Records()
-    with book.claim(prepare.submission_digest(written, target, inputs, cards), lambda: _new_record(written, target)) as record:
+    with book.claim(
+        prepare.submission_digest(written, target, inputs, cards), lambda: _new_record(written, target)
+    ) as record:
         known = record.run_id
         again = record.sent
         tell.note(f"connecting to {target.name}")
@@ -101,7 +103,9 @@ def _send(
         row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
         if tree := inputs.data.get(entry.name):
             label = f"data {entry.name}"
-            row["digest"] = send_tree(channel, tree, lambda done, total, label=label: tell.progress(label, done, total)).digest  # type: ignore[misc]
+            row["digest"] = send_tree(
+                channel, tree, lambda done, total, label=label: tell.progress(label, done, total)
+            ).digest  # type: ignore[misc]
         data.append(row)
     spec = make_run_spec(
         job,

@@ -8,7 +8,13 @@ from jobctl.cli.options import json_option, run_argument
 
 @click.command("cancel")
 @run_argument
-@click.option("--grace", "grace_s", default=10.0, show_default=True, help="Seconds between asking processes to end and killing them.")
+@click.option(
+    "--grace",
+    "grace_s",
+    default=10.0,
+    show_default=True,
+    help="Seconds between asking processes to end and killing them.",
+)
 @json_option
 def main(run: str | None, grace_s: float, as_json: bool) -> None:
     """End RUN and every process of it on the host; nothing else there is touched."""

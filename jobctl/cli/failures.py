@@ -1,6 +1,6 @@
 """Turns what goes wrong into a message on standard error and an exit code.
 
-    0 ok   1 the job failed   2 the user's input   3 a host   4 a transfer   5 a run that is not there   130 interrupted
+0 ok   1 the job failed   2 the user's input   3 a host   4 a transfer   5 a run that is not there   130 interrupted
 """
 
 from __future__ import annotations

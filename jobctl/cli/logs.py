@@ -58,6 +58,7 @@ def _print_json(follower: object) -> None:
 
     assert isinstance(follower, LogFollower)
     pieces = [
-        {"file": piece.file, "offset": piece.offset, "text": piece.data.decode("utf-8", "replace")} for piece in follower
+        {"file": piece.file, "offset": piece.offset, "text": piece.data.decode("utf-8", "replace")}
+        for piece in follower
     ]
     show.as_json("logs", {"run_id": follower.record.run_id, "state": follower.state, "pieces": pieces})

@@ -46,14 +46,17 @@ def inventory_option(function: Any) -> Any:
 
 def host_option(function: Any) -> Any:
     return click.option(
-        "--host", metavar="NAME", shell_complete=_complete_host, help="Which host of the inventory; not needed if it has one."
+        "--host",
+        metavar="NAME",
+        shell_complete=_complete_host,
+        help="Which host of the inventory; not needed if it has one.",
     )(function)
 
 
 def set_option(function: Any) -> Any:
-    return click.option("--set", "sets", metavar="K=V", multiple=True, help="Change a value of the config. May be repeated.")(
-        function
-    )
+    return click.option(
+        "--set", "sets", metavar="K=V", multiple=True, help="Change a value of the config. May be repeated."
+    )(function)
 
 
 def parse_cards(text: str | None) -> list[int] | None:

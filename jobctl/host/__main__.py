@@ -1,9 +1,9 @@
 """Entry points of the host program: `jobctl-host-<hash>.pyz COMMAND ...`.
 
-    channel ROOT            answer a laptop over standard input and output (the bootstrap calls `serve` in-process)
-    supervise RUN_DIR       run the stages of a run, until they end
-    environment RUN_DIR     build or find the run's venv (the builtin step "@host environment")
-    code RUN_DIR            clone the run's code (the builtin step "@host code")
+channel ROOT            answer a laptop over standard input and output (the bootstrap calls `serve` in-process)
+supervise RUN_DIR       run the stages of a run, until they end
+environment RUN_DIR     build or find the run's venv (the builtin step "@host environment")
+code RUN_DIR            clone the run's code (the builtin step "@host code")
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Frames of the host channel: an 8-byte head, a JSON object, raw bytes. Used by both sides.
 
-    uint32 big-endian  length of the JSON part     (at most MAX_HEADER)
-    uint32 big-endian  length of the binary part   (at most MAX_PAYLOAD)
+uint32 big-endian  length of the JSON part     (at most MAX_HEADER)
+uint32 big-endian  length of the binary part   (at most MAX_PAYLOAD)
 """
 
 from __future__ import annotations

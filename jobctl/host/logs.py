@@ -90,7 +90,9 @@ def stream(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
                 moved = True
                 if request.cancelled.is_set():
                     return None
-            elif index + 1 < len(files) and (not params.get("follow") or _is_over(state, stage, file, files[index + 1][0])):
+            elif index + 1 < len(files) and (
+                not params.get("follow") or _is_over(state, stage, file, files[index + 1][0])
+            ):
                 index, offset = index + 1, 0
             else:
                 break

@@ -30,13 +30,13 @@ class OpError(Exception):
 class Request:
     """One question of the laptop, and the way to answer it."""
 
-    def __init__(self, server: "Server", header: Header, payload: bytes) -> None:
+    def __init__(self, server: Server, header: Header, payload: bytes) -> None:
         self.params = header
         self.payload = payload
         self.cancelled = threading.Event()
         self._server = server
         # Bounded, so that a slow disk slows the sender down instead of filling memory.
-        self._incoming: "queue.Queue[Optional[Frame]]" = queue.Queue(maxsize=8)
+        self._incoming: queue.Queue[Optional[Frame]] = queue.Queue(maxsize=8)
 
     def reply(self, payload: bytes = b"", more: bool = True, **fields: Any) -> None:
         """One reply frame; `more=False` is the last."""

@@ -40,7 +40,12 @@ def parse_manifest(data: bytes, digest: str) -> List[Row]:
     rows = [Row(*row) for row in json.loads(data.decode("ascii"))]
     for row in rows:
         parts = row.path.split("/")
-        if not row.path or row.path.startswith("/") or any(part in ("", ".", "..") for part in parts) or "\0" in row.path:
+        if (
+            not row.path
+            or row.path.startswith("/")
+            or any(part in ("", ".", "..") for part in parts)
+            or "\0" in row.path
+        ):
             raise OpError("transfer", "a path that is not allowed in a tree: %r" % row.path)
         if row.kind not in ("f", "x", "l"):
             raise OpError("transfer", "a kind that is not known: %r" % row.kind)
@@ -100,7 +105,9 @@ class Trees:
         if self.missing(rows):
             raise OpError("transfer", "files are missing after the transfer")
         self._store.settle(self._store.path(row.content, row.kind == "x") for row in rows if row.kind != "l")
-        write_bytes(self._manifest_path(digest), manifest, 0o644)
+        path = self._manifest_path(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, manifest, 0o644)
         return {"known": True}
 
     def _receive(self, request: Request, rows: List[Row]) -> None:

@@ -146,7 +146,16 @@ def _fetch(repository: Path, source: str, ref: str) -> str:
 def _resolve(repository: Path, ref: str) -> str:
     """A ref of a local repository; a branch that only the remote has counts too."""
     for name in (ref, f"origin/{ref}"):
-        argv = ["git", "-C", os.fspath(repository), "rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"]
+        argv = [
+            "git",
+            "-C",
+            os.fspath(repository),
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            name + "^{commit}",
+        ]
         done = _run(argv)
         if done.returncode == 0:
             return done.stdout.decode().strip()
@@ -157,7 +166,10 @@ def _resolve(repository: Path, ref: str) -> str:
             hint="a plain folder or working tree is `code.path`",
         )
     raise CodeSourceError(
-        "the git repository has no such ref", where=str(repository), value=ref, next_command=f"git -C {repository} branch -a"
+        "the git repository has no such ref",
+        where=str(repository),
+        value=ref,
+        next_command=f"git -C {repository} branch -a",
     )
 
 

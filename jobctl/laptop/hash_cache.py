@@ -64,7 +64,9 @@ class HashCache:
             return {}
         # One range query over the common folder instead of thousands of look-ups.
         low = os.fsencode(os.path.commonpath([path.parent for path, _ in paths]))
-        rows = self._database.execute("SELECT path, key, sha256 FROM hash WHERE path >= ? AND path < ?", (low, low + b"\xff"))
+        rows = self._database.execute(
+            "SELECT path, key, sha256 FROM hash WHERE path >= ? AND path < ?", (low, low + b"\xff")
+        )
         return {path: (key, sha256) for path, key, sha256 in rows}
 
     def _remember(self, rows: list[tuple[Path, str, str]]) -> None:
@@ -72,7 +74,8 @@ class HashCache:
             return
         self._database.execute("BEGIN IMMEDIATE")
         self._database.executemany(
-            "INSERT OR REPLACE INTO hash VALUES (?, ?, ?)", [(os.fsencode(path), key, sha256) for path, key, sha256 in rows]
+            "INSERT OR REPLACE INTO hash VALUES (?, ?, ?)",
+            [(os.fsencode(path), key, sha256) for path, key, sha256 in rows],
         )
         self._database.execute("COMMIT")
 

@@ -46,7 +46,8 @@ def read_template(name: str, near: Path) -> tuple[Path, dict[str, bytes]]:
     raise InputError(
         f"there is no template {name!r}",
         value=name,
-        hint=(f"did you mean {close[0]!r}? " if close else "") + f"templates here: {', '.join(sorted(names)) or 'none'}",
+        hint=(f"did you mean {close[0]!r}? " if close else "")
+        + f"templates here: {', '.join(sorted(names)) or 'none'}",
         next_command="jobctl init",
     )
 

@@ -126,8 +126,13 @@ def make_data_tree(folder: Path, cache: HashCache) -> FolderTree:
 def make_working_tree(folder: Path, exclude: Iterable[str], cache: HashCache) -> FolderTree:
     """A local working tree: uncommitted work included, what git ignores left out. Without git: all files."""
     if not folder.is_dir():
-        raise InputError("no such code folder on this machine", where=str(folder), hint="`code.path` is relative to the config")
-    inside_git = _git(folder, "rev-parse", "--is-inside-work-tree").strip() == b"true"
+        raise InputError(
+            "no such code folder on this machine", where=str(folder), hint="`code.path` is relative to the config"
+        )
+    # A folder that a repository around it ignores (a build or scratch folder) is no part of that repository.
+    inside_git = _git(folder, "rev-parse", "--is-inside-work-tree").strip() == b"true" and not _git(
+        folder, "check-ignore", "."
+    )
     paths = list(_git_files(folder, "")) if inside_git else list(walk(folder, follow_links=False))
     commit = _git(folder, "rev-parse", "HEAD").decode().strip() or None if inside_git else None
     if commit and _git(folder, "status", "--porcelain", "--", "."):
@@ -154,9 +159,13 @@ def _git_files(folder: Path, prefix: str) -> Iterator[str]:
     for row in filter(None, tracked.split(b"\0")):
         head, _, name = row.partition(b"\t")
         (submodules if head.startswith(b"160000") else names).add(os.fsdecode(name))
-    names.update(map(os.fsdecode, filter(None, _git(folder, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0"))))
+    names.update(
+        map(os.fsdecode, filter(None, _git(folder, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0")))
+    )
     for name in sorted(names):
-        if os.path.lexists(folder / name) and not name.endswith("/"):  # deleted, not yet committed; "x/": a repository inside
+        if os.path.lexists(folder / name) and not name.endswith(
+            "/"
+        ):  # deleted, not yet committed; "x/": a repository inside
             yield prefix + name
     for name in sorted(submodules):
         if (folder / name / ".git").exists():

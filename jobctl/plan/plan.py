@@ -32,7 +32,9 @@ class Tree:
     commit: str | None
 
 
-def make_plan(job: Job, host: Host, *, code: Tree | None, data: Mapping[str, Tree], files: Mapping[str, bytes]) -> tuple[Item, ...]:
+def make_plan(
+    job: Job, host: Host, *, code: Tree | None, data: Mapping[str, Tree], files: Mapping[str, bytes]
+) -> tuple[Item, ...]:
     """All steps, in order. `code` None: the host clones it."""
     where = f"{host.user}@{host.address}" if host.user else host.address
     items = [Item("connect", f"{host.name} ({where})", f"{host.transport}, one connection; work_dir {host.work_dir}")]
@@ -48,7 +50,13 @@ def make_plan(job: Job, host: Host, *, code: Tree | None, data: Mapping[str, Tre
     size = sum(len(content) for content in files.values())
     items.append(Item("write", "job and helper files", f"{host.work_dir}/runs/<run id>/", size, len(files)))
     if job.device == "npu":
-        items.append(Item("hold", f"{job.cards} cards", "the first free ones, or those named with --cards; as ASCEND_RT_VISIBLE_DEVICES"))
+        items.append(
+            Item(
+                "hold",
+                f"{job.cards} cards",
+                "the first free ones, or those named with --cards; as ASCEND_RT_VISIBLE_DEVICES",
+            )
+        )
     for stage in job.stages:
         for step in stage.steps:
             items.append(Item("run", stage.name, shlex.join(make_argv(step, job))))

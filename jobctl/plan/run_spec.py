@@ -35,8 +35,8 @@ def make_run_spec(
     """The content of `job.json`.
 
     `submitted_at`: seconds since the epoch, laptop's clock. `code`: what is known of the source, such as
-    {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones. Where a dataset lies
-    (`target`) is known on the host only, and added there.
+    {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones. Where a
+    dataset lies (`target`) is known on the host only, and added there.
     """
     environment = job.environment
     return {

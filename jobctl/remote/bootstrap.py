@@ -37,7 +37,9 @@ def make_host_program() -> HostProgram:
     """`jobctl/host/*.py` as one zip, the same bytes for the same sources on every laptop."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, "__main__.py", b"import sys\nfrom jobctl_host.__main__ import main\nsys.exit(main(sys.argv[1:]))\n")
+        _add(
+            archive, "__main__.py", b"import sys\nfrom jobctl_host.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
+        )
         folder = resources.files("jobctl.host")
         for entry in sorted(folder.iterdir(), key=lambda item: item.name):
             if entry.name.endswith(".py"):

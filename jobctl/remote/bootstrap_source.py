@@ -13,7 +13,7 @@ def say(word, **fields):
 
 
 def take_program(path, sha256, size):
-    data = channel.read(size)  # noqa: F821
+    data = channel.read(size)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise EnvironmentError(errno.EIO, "the host program did not arrive whole", path)
     if not os.path.isdir(os.path.dirname(path)):
@@ -39,7 +39,7 @@ def is_whole(path, sha256):
 
 
 def start():
-    want = json.loads(channel.readline().decode("ascii"))  # noqa: F821
+    want = json.loads(channel.readline().decode("ascii"))
     version = "%d.%d.%d" % sys.version_info[:3]
     if sys.version_info < (3, 7):
         return say("old-python", version=version, python=sys.executable)
@@ -52,11 +52,11 @@ def start():
     except EnvironmentError as error:
         return say("error", errno=error.errno, message=error.strerror or str(error), path=error.filename or path)
     sys.path.insert(0, path)
-    from jobctl_host.__main__ import serve  # noqa
-    from jobctl_host.facts import gather  # noqa
+    from jobctl_host.__main__ import serve
+    from jobctl_host.facts import gather
 
     say("ready", **gather(root, path))
-    serve(root, channel, out)  # noqa: F821
+    serve(root, channel, out)
 
 
 start()

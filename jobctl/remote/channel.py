@@ -1,9 +1,9 @@
 """The laptop's side of the host channel: requests and replies as frames over one stream.
 
-    channel = open_host_channel(transport, root="~/jobctl", python="python3")
-    channel.call("status", run_id="...")            one question, one answer
-    with channel.exchange("log", ...) as exchange:  an answer of many frames
-        for header, payload in exchange: ...
+channel = open_host_channel(transport, root="~/jobctl", python="python3")
+channel.call("status", run_id="...")            one question, one answer
+with channel.exchange("log", ...) as exchange:  an answer of many frames
+    for header, payload in exchange: ...
 """
 
 from __future__ import annotations

@@ -101,5 +101,7 @@ def _fetch(channel: HostChannel, run_id: str, target: PullTarget, entry: Entry) 
 
 def _local_error(error: OSError, folder: Path) -> TransferError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TransferError("no space left on this machine", where=str(folder), hint="what is complete stays; pull again")
+        return TransferError(
+            "no space left on this machine", where=str(folder), hint="what is complete stays; pull again"
+        )
     return TransferError(f"cannot write here: {error.strerror}", where=str(error.filename or folder))
