@@ -9,7 +9,7 @@ from typing import IO, NamedTuple, Optional
 
 from . import processes
 from .files import Json, read_json
-from .step import TICK_S, Run, StepProblem, make_environ, start_step
+from .step import TICK_S, Run, StepProblem, announce, make_environ, start_step
 from .watch import Watch
 
 GRACE_S = 10.0
@@ -23,6 +23,7 @@ class Outcome(NamedTuple):
     started: bool
     problem: Optional[str] = None  # why a step could not be started, or was ended by us
     fatal: bool = False  # the problem will be there again
+    log_from: int = 0  # where in the stage's log the output of the last step begins
 
     @property
     def done(self) -> bool:
@@ -40,7 +41,7 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
     log_dir = worker_log_dir(run.run_dir, stage["name"], attempt)
     stage_log.parent.mkdir(exist_ok=True)
     with open(str(stage_log), "ab") as log:
-        watch = Watch(stage, stage_log, log.tell(), log_dir, run.journal.record)
+        watch = Watch(stage, stage_log, log_dir, run.journal.record)
         outcome = Outcome(0, watch.started)
         try:
             for step in stage["steps"]:
@@ -48,7 +49,7 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
                 if not outcome.done:
                     break
         except StepProblem as error:
-            outcome = Outcome(None, watch.started, str(error), fatal=True)
+            outcome = Outcome(None, watch.started, str(error), fatal=True, log_from=_size(log))
             log.write("jobctl: error: {}\n".format(error).encode("utf-8", "surrogateescape"))
         finally:
             end_processes(run)
@@ -87,8 +88,15 @@ def _run_step(run: Run, stage: Json, step: Json, attempt: int, log: IO[bytes], w
         for folder in (log_dir.parent, log_dir):
             folder.mkdir(exist_ok=True, mode=0o700)
         environ["PADDLE_LOG_DIR"] = str(log_dir)
-    watch.begin_step(distributed)
-    return _wait_for(run, start_step(run, step, environ, log), watch, stage.get("start_timeout_s"))
+    announce(run, step, log)
+    begins_at = _size(log)
+    watch.begin_step(distributed, begins_at)
+    pid = start_step(run, step, environ, log)
+    return _wait_for(run, pid, watch, stage.get("start_timeout_s"))._replace(log_from=begins_at)
+
+
+def _size(log: IO[bytes]) -> int:
+    return os.fstat(log.fileno()).st_size
 
 
 def _wait_for(run: Run, pid: int, watch: Watch, start_timeout_s: Optional[float]) -> Outcome:

@@ -106,19 +106,25 @@ def last_line(text: str) -> Optional[str]:
     return lines[-1] if lines else None
 
 
-def explain(problem: Optional[str], code: Optional[int], workers: Dict[int, str], log: str) -> str:
-    """One line: what happened, who was first, what it said. `log` is the end of the stage's own log."""
-    parts = [problem] if problem else []
+def find_error(workers: Dict[int, str], log: str) -> Optional[str]:
+    """Who was first and what it said; None when no log holds an error. `log` is the end of the stage's own log."""
+    ours = _OURS.findall(log)
+    if ours:
+        return str(ours[-1])
     fault = find_fault(workers, log)
-    if fault is not None and len(workers) > 1:
-        parts.append("rank {} failed first: {}".format(fault.rank, fault.line))
-    elif fault is not None:
-        parts.append(fault.line)
-    else:
-        ours = _OURS.findall(log)
-        said = ours[-1] if ours else first_error(log) or (None if problem else last_line(log))
-        if said and not (problem and said in problem):
-            parts.append(said)
+    if fault is None:
+        return first_error(log)
+    return fault.line if len(workers) == 1 else "rank {} failed first: {}".format(fault.rank, fault.line)
+
+
+def explain(problem: Optional[str], code: Optional[int], workers: Dict[int, str], log: str) -> str:
+    """One line: what happened, what the first error says, how the step ended."""
+    parts = [problem] if problem else []
+    said = find_error(workers, log)
+    if said is None and problem is None:
+        said = last_line(log)
+    if said and said not in (problem or ""):
+        parts.append(said)
     if code:
         parts.append(exit_words(code))
     line = " · ".join(" ".join(part.split()) for part in parts) or "it failed and said nothing"

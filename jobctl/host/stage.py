@@ -47,12 +47,11 @@ def _attempt(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
     stage = run.job["stages"][index]
     attempt = run.journal.status["stages"][index]["attempts"] + 1
     run.journal.change_stage(index, attempts=attempt)
-    log_from = _size(stage_log_path(run.run_dir, stage["name"]))
     outcome = run_attempt(run, stage, attempt)
     missing = missing_of(run.run_dir, stage.get("must_leave") or [])
     if outcome.done and not missing:
         return outcome, None
-    return outcome, _reason(run, stage, attempt, outcome, missing, log_from)
+    return outcome, _reason(run, stage, attempt, outcome, missing)
 
 
 def missing_of(run_dir: Path, patterns: List[str]) -> List[str]:
@@ -74,29 +73,24 @@ def _has_content(path: str) -> bool:
         return False
 
 
-def _reason(run: Run, stage: Json, attempt: int, outcome: Outcome, missing: List[str], log_from: int) -> str:
-    if outcome.done:
-        return "its steps ended with 0, but it did not leave " + ", ".join(missing)
+def _reason(run: Run, stage: Json, attempt: int, outcome: Outcome, missing: List[str]) -> str:
     logs = worker_logs(worker_log_dir(run.run_dir, stage["name"], attempt))
     workers = {rank: _tail(path) for rank, path in logs.items()}
-    log = _tail(stage_log_path(run.run_dir, stage["name"]), log_from)
+    log = _tail(stage_log_path(run.run_dir, stage["name"]), outcome.log_from)
+    if outcome.done:
+        reason = "its steps ended with 0, but it did not leave " + ", ".join(missing)
+        error = failure.find_error(workers, log)
+        return "{} ({})".format(reason, error) if error else reason
     reason = failure.explain(outcome.problem, outcome.exit_code, workers, log)
     if stage.get("must_leave"):
         reason += "; not left: " + ", ".join(missing) if missing else "; what it must leave is there all the same"
     return reason
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def _tail(path: Path, start: int = 0) -> str:
     try:
         with open(str(path), "rb") as handle:
-            handle.seek(max(start, _size(path) - _TAIL_BYTES))
+            handle.seek(max(start, handle.seek(0, os.SEEK_END) - _TAIL_BYTES))
             return handle.read().decode("utf-8", "replace")
     except OSError:
         return ""

@@ -34,16 +34,17 @@ class StepProblem(Exception):
     """A step cannot be started; the message says why."""
 
 
-def start_step(run: Run, step: Json, environ: Dict[str, str], log: IO[bytes]) -> int:
-    """Start a step with its output into the stage's log; its pid. Raises StepProblem."""
-    if step["argv"][0] == "@host":
-        name = step["argv"][1]
-        log.write("+ @host {}\n".format(name).encode("ascii"))
-        log.flush()
-        return spawn(run, argv_of(name, str(run.run_dir)), run.run_dir, environ, log)
+def announce(run: Run, step: Json, log: IO[bytes]) -> None:
+    """Write the command into the stage's log, as a shell's `set -x` does."""
     line = "+ {}\n".format(run.journal.hide(surroundings.shown(step["argv"])))
     log.write(line.encode("utf-8", "surrogateescape"))
     log.flush()
+
+
+def start_step(run: Run, step: Json, environ: Dict[str, str], log: IO[bytes]) -> int:
+    """Start a step with its output into the stage's log; its pid. Raises StepProblem."""
+    if step["argv"][0] == "@host":
+        return spawn(run, argv_of(step["argv"][1], str(run.run_dir)), run.run_dir, environ, log)
     return spawn(run, list(step["argv"]), run.run_dir / "code" / (step.get("cwd") or "."), environ, log)
 
 

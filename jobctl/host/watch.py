@@ -15,29 +15,28 @@ _WORKER_LOG = re.compile(r"workerlog\.(\d+)$")
 
 
 class Watch:
-    """The stage's log from `offset` on, and Paddle's worker logs in `log_dir` as they appear.
+    """The stage's log, from where a step begins, and Paddle's worker logs in `log_dir` as they appear.
 
     The launcher's stdout repeats workerlog.0 with a lag (3.3.1), so metrics are read from one of the two only: from
     workerlog.0 while a distributed step runs, from the stage's log otherwise.
     """
 
-    def __init__(
-        self, stage: Json, stage_log: Path, offset: int, log_dir: Path, record: Callable[[Json], None]
-    ) -> None:
+    def __init__(self, stage: Json, stage_log: Path, log_dir: Path, record: Callable[[Json], None]) -> None:
         self.started = not stage.get("started_when")
         self.fatal_line: Optional[str] = None
         self._started_when = re.compile(stage.get("started_when") or "$^")
         self._fatal = [re.compile(pattern) for pattern in stage.get("fatal_lines") or []]
-        self._stage_log = Follower(stage_log, offset)
+        self._stage_log = Follower(stage_log)
         self._log_dir = log_dir
         self._workers: Dict[int, Follower] = {}
         self._record = record
         self._parser = Parser()
         self._distributed = False
 
-    def begin_step(self, distributed: bool) -> None:
-        """A step is about to start."""
+    def begin_step(self, distributed: bool, offset: int) -> None:
+        """A step is about to start; what it prints begins at `offset` of the stage's log, after what we wrote there."""
         self._distributed = distributed
+        self._stage_log = Follower(self._stage_log.path, offset)
         self._parser = Parser()
 
     def poll(self, last: bool = False) -> None:

@@ -1,0 +1,122 @@
+"""Imitates `python -m paddle.distributed.launch tools/train.py` of paddlepaddle 3.3.1 with PaddleSeg, without either.
+
+As the real one: every rank sits in a session of its own and writes to `$PADDLE_LOG_DIR/workerlog.N` (appended to); the
+launcher repeats workerlog.0 on its stdout; only rank 0 logs; a rank that fails ends the pod with an exit code that is
+not the rank's own; SIGTERM ends launcher (15) and ranks. Which of it happens is told by STUB_LAUNCH, a JSON object:
+
+    ranks, iters, step_s     how many, how long
+    ignore_term              launcher and ranks ignore SIGTERM
+    hang_attempts            in so many first attempts nothing is ever printed
+    die_attempts             in so many first attempts the ranks cannot connect
+    fail                     {rank: {"text": ..., "exit": code} or {"signal": number}}: that rank fails at iteration 2
+    exit                     what the launcher exits with in the end, whatever happened
+    stay                     ranks live on after the launcher has ended
+    save                     folder for the checkpoints
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PLAN: dict[str, Any] = json.loads(os.environ.get("STUB_LAUNCH", "{}"))
+ATTEMPT = int(os.environ.get("JOBCTL_ATTEMPT", "1"))
+
+
+def rank_main(rank: int) -> int:
+    if PLAN.get("hang_attempts", 0) >= ATTEMPT:
+        time.sleep(3600)
+    if PLAN.get("die_attempts", 0) >= ATTEMPT:
+        say("Traceback (most recent call last):", '  File "train.py", line 1, in <module>')
+        say("RuntimeError: Connection refused [127.0.0.1]")
+        return 1
+    iters = PLAN.get("iters", 4)
+    for number in range(1, iters + 1):
+        time.sleep(PLAN.get("step_s", 0.01))
+        if rank == 0:
+            say(
+                f"2026-11-23 00:13:07 [INFO]\t[TRAIN] epoch: 1, iter: {number}/{iters}, loss: {3 - number / 10:.4f}, "
+                "lr: 0.005839, batch_cost: 0.7836, reader_cost: 0.00666, ips: 2.5522 samples/sec | ETA 00:00:07"
+            )
+        failure = PLAN.get("fail", {}).get(str(rank))
+        if failure and number == 2:
+            return fail(failure)
+    if rank == 0:
+        save(iters)
+    if PLAN.get("stay"):
+        time.sleep(3600)
+    return 0
+
+
+def save(iters: int) -> None:
+    say(f"2026-11-23 00:13:10 [INFO]\t[EVAL] #Images: 4 mIoU: 0.{iters:04d} Acc: 0.0556 Kappa: 0.0037 Dice: 0.0083")
+    for name in (f"iter_{iters}", "best_model"):
+        folder = Path(PLAN.get("save", "output")) / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.pdparams").write_bytes(b"weights")
+    say(
+        f"2026-11-23 00:13:11 [INFO]\t[EVAL] The model with the best validation mIoU (0.{iters:04d}) "
+        f"was saved at iter {iters}."
+    )
+
+
+def fail(how: dict[str, Any]) -> int:
+    if "signal" in how:
+        os.kill(os.getpid(), how["signal"])
+        time.sleep(60)
+    say("Traceback (most recent call last):", '  File "train.py", line 1, in <module>', how["text"])
+    return int(how.get("exit", 1))
+
+
+def launcher_main() -> int:
+    log_dir = Path(os.environ["PADDLE_LOG_DIR"])
+    log_dir.mkdir(parents=True, exist_ok=True)
+    (log_dir / "envlog.0").write_text(repr(dict(os.environ)))
+    ranks = [start_rank(rank, log_dir) for rank in range(PLAN.get("ranks", 4))]
+    if not PLAN.get("ignore_term"):
+        signal.signal(signal.SIGTERM, lambda *_: end(ranks, 15))
+    code = wait_for(ranks)
+    sys.stdout.write((log_dir / "workerlog.0").read_text())
+    return int(PLAN.get("exit", code))
+
+
+def start_rank(rank: int, log_dir: Path) -> subprocess.Popen[bytes]:
+    with (log_dir / f"workerlog.{rank}").open("ab") as log:
+        argv = [sys.executable, "-u", __file__, "--rank", str(rank)]
+        return subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+
+
+def wait_for(ranks: list[subprocess.Popen[bytes]]) -> int:
+    while True:
+        codes = [rank.poll() for rank in ranks]
+        failed = [rank for rank, code in enumerate(codes) if code]
+        if failed:
+            say(f"LAUNCH ERROR Pod failed\nContainer rank {failed[0]} status failed cmd [...] code {codes[failed[0]]}")
+            for process in ranks:
+                process.kill()
+            return 250 if (codes[failed[0]] or 0) < 0 else 241
+        if all(code == 0 for code in codes) or PLAN.get("stay"):
+            return 0
+        time.sleep(0.01)
+
+
+def end(ranks: list[subprocess.Popen[bytes]], code: int) -> None:
+    for process in ranks:
+        process.terminate()
+    os._exit(code)
+
+
+def say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    if PLAN.get("ignore_term"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(rank_main(int(sys.argv[-1])) if "--rank" in sys.argv else launcher_main())
