@@ -9,6 +9,8 @@ from datetime import date
 from typing import Any
 
 from jobctl.plan.launcher import make_argv, make_env
+from jobctl.plan.run_files import GLOO_START, needs_gloo_start
+from jobctl.plan.run_files import GLOO_START, needs_gloo_start
 from jobctl.spec.job import Job, Stage
 
 
@@ -38,7 +40,6 @@ def make_run_spec(
     {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones. Where a
     dataset lies (`target`) is known on the host only, and added there.
     """
-    environment = job.environment
     return {
         "version": 1,
         "run_id": run_id,
@@ -50,13 +51,18 @@ def make_run_spec(
         "submitted_by": submitted_by,
         "job": job.model_dump(mode="json"),
         "code": dict(code),
-        "environment": environment.model_dump(mode="json"),
+        "environment": {**job.environment.model_dump(mode="json"), "pythonpath": _pythonpath(job)},
         "env": make_env(job),
         "secrets": list(job.secrets),
         "data": [{"name": data.name, "link": data.link} for data in job.data],
         "stages": [_stage(stage, job) for stage in job.stages],
         "artifacts": [artifact.model_dump(mode="json") for artifact in job.artifacts],
     }
+
+
+def _pythonpath(job: Job) -> list[str]:
+    """Relative to the code tree. Last, and not from the job, what makes gloo ranks start reliably."""
+    return [*job.environment.pythonpath, *([f"../{GLOO_START}"] if needs_gloo_start(job) else [])]
 
 
 def _stage(stage: Stage, job: Job) -> dict[str, Any]:

@@ -24,6 +24,11 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def one_of(*keys: str) -> ConfigDict:
+    """For the JSON Schema of a model that wants exactly one of these keys."""
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in keys]})
+
+
 def check_text(text: str) -> str:
     """No NUL (no path, argument or variable can hold one) and no half of a surrogate pair (not UTF-8)."""
     if "\0" in text:

@@ -75,7 +75,7 @@ class Inventory(Part):
     source: str = Field("", description="The file they were read from, for messages.")
 
 
-class _InventoryFile(Part):
+class InventoryFile(Part):
     """The file as it is written; the hosts are validated one by one, over the defaults."""
 
     defaults: dict[str, Any] = Field(default_factory=dict, description="Any field of a host; holds for all of them.")
@@ -85,7 +85,7 @@ class _InventoryFile(Part):
 def load_inventory(text: str, source: str) -> Inventory:
     """Parse and validate an inventory. Raises ConfigError."""
     document = load_yaml(text, source)
-    written = validate(_InventoryFile, document)
+    written = validate(InventoryFile, document)
     hosts: dict[str, Host] = {}
     found: list[Problem] = []
     for name, own in written.hosts.items():

@@ -25,6 +25,7 @@ from jobctl.spec.fields import (
     PathBelow,
     Regex,
     RelativePath,
+    one_of,
 )
 from jobctl.spec.owned_env import check_not_owned
 
@@ -58,6 +59,8 @@ def _check_no_credentials(text: str) -> str:
 class Code(Part):
     """Where the code comes from: a git repository, or a working tree on the laptop."""
 
+    model_config = one_of("git", "path")
+
     git: Annotated[Filled, AfterValidator(_check_no_credentials)] | None = Field(
         None, description="URL of a git repository, or the path of one on the laptop (fetch: laptop) or host."
     )
@@ -87,6 +90,8 @@ class Code(Part):
 
 class Data(Part):
     """A dataset, and where the stages find it."""
+
+    model_config = one_of("path", "on_host")
 
     name: Label = Field(description="Name of the dataset; its folder in the host's dataset store.")
     path: Filled | None = Field(None, description="A folder on the laptop, sent once. Relative to the config file.")

@@ -24,7 +24,7 @@ DECLARATION = "template.yaml"
 JOB_SOURCE = "job.yaml.j2"
 
 
-class _Declaration(Part):
+class Declaration(Part):
     """`template.yaml`."""
 
     description: str = Field(description="One line for people.")
@@ -56,7 +56,7 @@ def load_template(name: str, files: Mapping[str, bytes], folder: str = "") -> Te
             raise TemplateError(f"the template has no file {needed}", where=folder)
     texts = {path: _text(data, f"{folder}/{path}") for path, data in files.items() if path.endswith(".j2")}
     document = load_yaml(_text(files[DECLARATION], f"{folder}/{DECLARATION}"), f"{folder}/{DECLARATION}")
-    declared = validate(_Declaration, document)
+    declared = validate(Declaration, document)
     bad = [key for key in declared.values if not key.isidentifier() or key == "name"]
     if bad:
         what = "'name' is the job's name" if bad[0] == "name" else "is not a name that an expression can use"

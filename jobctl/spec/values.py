@@ -8,7 +8,7 @@ from pydantic import Field, Strict, model_validator
 
 from jobctl.errors import InputError
 from jobctl.spec.config import Config, override_values
-from jobctl.spec.fields import Misfit, Part, check_text
+from jobctl.spec.fields import Misfit, Part, check_text, one_of
 from jobctl.spec.validate import Problem, closest, config_error, did_you_mean, kind_of, show
 from jobctl.spec.yaml_source import Path
 
@@ -26,6 +26,8 @@ _TOLD = {
 
 class Value(Part):
     """One value of a template."""
+
+    model_config = one_of("default", "required")
 
     type: ValueType = Field(description="What it may be.")
     default: Any = Field(None, description="Its value where the config has none; null: it may be left out.")

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
 from jobctl.errors import ConfigError
+from jobctl.spec.yaml_rules import add_core_rules
 
 Path = tuple[str | int, ...]
 """Where a field is: ("stages", 0, "name"). Written `stages[0].name`."""
@@ -24,23 +25,12 @@ MAX_NODES = 100_000
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """PyYAML's parser with the scalar rules of YAML 1.2's core schema (section 10.3.2 of its specification)."""
+    """PyYAML's parser with the scalar rules of YAML 1.2."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (as the base has it)
 
 
-_RULES = (
-    ("null", r"~|null|Null|NULL|", [*"~nN", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
-    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", [*"-+0123456789"]),
-    (
-        "float",
-        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-        [*"-+0123456789."],
-    ),
-)
-for _tag, _pattern, _first in _RULES:
-    _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), _first)
+add_core_rules(_CoreLoader)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import yaml
+
+from jobctl.spec.yaml_rules import add_core_rules
+
 _SHORT = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 
 
@@ -52,3 +56,18 @@ def _number(value: float) -> str:
         # YAML 1.1 readers take 1e-05 for text: they want a point.
         return text if "." in text else text.replace("e", ".0e")
     return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.1 or 1.2 would not take for text, and indents lists below their key, as people do."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+add_core_rules(_Dumper)
+
+
+def dump(data: object, *, width: int = 110) -> str:
+    """Plain data as a YAML document for people: block style, the innermost collections on one line."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=None)
