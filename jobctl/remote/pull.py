@@ -14,7 +14,7 @@ from jobctl.plan.manifest import Entry, diff_pull
 from jobctl.remote.channel import HostChannel
 
 Progress = Callable[[str, int, int], None]
-"""Called with (file, bytes here, bytes in all)."""
+"""Called with ("pull", bytes here, bytes in all)."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def pull_run(
         done = 0
         for entry in todo.fetch:
             for here in _fetch(channel, run_id, target, entry):
-                progress(entry.path, done + here, total)
+                progress("pull", done + here, total)
             done += entry.size
             target.remember([entry])
         target.remember(todo.keep)
