@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds of wall time, one for each turn."""
-
-    seconds: tuple[float, ...]
-
-    @property
-    def median_ms(self) -> float:
-        return statistics.median(self.seconds) * 1000
+Seconds = dict[str, list[float]]
+JOBCTL = str(Path(sys.executable).with_name("jobctl"))
 
 
 def run(argv: list[str], **environment: str) -> str:
     """Runs to the end and returns what stands on standard output. Raises with all that was said when it fails."""
-    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment or None)
+    variables = {**os.environ, **environment}
+    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=variables)
     if done.returncode != 0:
         raise RuntimeError(f"{argv} ended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def in_turns(rivals: Mapping[str, Callable[[], object]], turns: int) -> dict[str, Timing]:
-    """Each rival once a turn, in an order that rotates, after one untimed turn to warm caches."""
+def in_turns(
+    rivals: Mapping[str, Callable[[], object]], turns: int, *, between: Callable[[str], object] = lambda _: None
+) -> Seconds:
+    """Wall time of each rival once a turn, in an order that rotates, after one untimed turn to warm caches.
+
+    `between` is called with the rival's name after each of its turns, untimed.
+    """
     names = list(rivals)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    seconds: Seconds = {name: [] for name in names}
     for turn in range(-1, turns):
         for place in range(len(names)):
             name = names[(turn + place) % len(names)]
@@ -39,4 +39,9 @@ def in_turns(rivals: Mapping[str, Callable[[], object]], turns: int) -> dict[str
             rivals[name]()
             if turn >= 0:
                 seconds[name].append(time.perf_counter() - start)
-    return {name: Timing(tuple(values)) for name, values in seconds.items()}
+            between(name)
+    return seconds
+
+
+def median_ms(seconds: list[float]) -> float:
+    return statistics.median(seconds) * 1000

@@ -41,6 +41,7 @@ class CountingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
 
     def __enter__(self) -> CountingProxy:
@@ -50,27 +51,35 @@ class CountingProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
     def take(self) -> Counts:
-        """What was counted since the last call; starts again at zero."""
+        """What was counted since the last call; starts again at zero. Nothing should be on the way then."""
         taken, self._counts = self._counts, Counts()
         taken.round_trips = self._at_client
         self._at_client = self._at_server = 0
         return taken
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(asyncio.start_server(self._serve, sock=self._listener))
-        self._loop.run_forever()
+        self._loop.run_until_complete(self._listen())
+        self._loop.close()
+
+    async def _listen(self) -> None:
+        async with await asyncio.start_server(self._serve, sock=self._listener):
+            await self._end.wait()
+        open_ones = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in open_ones:
+            task.cancel()
+        await asyncio.gather(*open_ones, return_exceptions=True)
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         self._counts.connections += 1
         await asyncio.sleep(2 * self.one_way_s)  # the TCP handshake
         self._at_client += 1
         server, to_server = await asyncio.open_connection("127.0.0.1", self._upstream)
-        await asyncio.gather(self._carry(client, to_server, up=True), self._carry(server, to_client, up=False))
+        with contextlib.suppress(asyncio.CancelledError):  # streams of Python 3.11 complain of a cancelled server
+            await asyncio.gather(self._carry(client, to_server, up=True), self._carry(server, to_client, up=False))
 
     async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, up: bool) -> None:
         sink.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
