@@ -61,7 +61,7 @@ class LocalStream:
             self._in.close()
 
     def finish(self, timeout_s: float = _GRACE_S) -> tuple[int | None, bytes]:
-        """The exit code (negative: a signal; None: not known) and the end of standard error. Waits `timeout_s` at most."""
+        """The exit code (negative: a signal; None: unknown) and the end of standard error, within `timeout_s`."""
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:

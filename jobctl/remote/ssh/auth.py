@@ -1,4 +1,4 @@
-"""Who we are: identity files, the agent, passwords. What was tried is kept in words; what was typed is not kept at all."""
+"""Who we are: identity files, the agent, passwords. What was tried is kept in words; what was typed is not kept."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ SSH carries no argv, it carries a line that the account's login shell parses, an
     csh    expands `!` and refuses a newline inside single quotes
     zsh    reads a word that starts with `=` as a path look-up
 
-So the argv is quoted for POSIX `sh`, then every byte outside a plain set becomes `\0ooo` (octal), which is the same text
-for all of these shells inside single quotes, and `/bin/sh` undoes it with `printf %b`. `exec` replaces the shell each time:
-the program is sshd's own child, so a signal that ends it is reported as a signal.
+So the argv is quoted for POSIX `sh`, then every byte outside a plain set becomes `\0ooo` (octal), which is the same
+text for all of these shells inside single quotes, and `/bin/sh` undoes it with `printf %b`. `exec` replaces the shell
+each time: the program is sshd's own child, so a signal that ends it is reported as a signal.
 
 A login shell may also print (an `echo` in ~/.bashrc, "This account is currently not available."). `START` is written to
 standard output right before the program starts; what comes before it is not the program's.

@@ -1,7 +1,7 @@
 """An alias of ~/.ssh/config -> the hops that lead to it. PURE: a `Lookup` tells what the configuration says.
 
 The order is OpenSSH's (ssh.c, 9.2): `ProxyJump a,b` on a target means "through b, which is reached through a"; b's own
-ProxyJump counts only when nothing stands before it in the list, and a's always does. So a jump host may have jump hosts.
+ProxyJump counts only when nothing stands before it in the list, and a's always does. Jump hosts may have jump hosts.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def parse_jumps(text: str, host_name: str) -> list[str]:
     return jumps
 
 
-_TARGET = re.compile(r"(?:ssh://)?(?:(?P<user>.+)@)?(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^@\[\]/]+?))(?::(?P<port>\d+))?/?")
+_TARGET = re.compile(r"(?:ssh://)?(?:(?P<user>.+)@)?(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^@\[\]/:]+))(?::(?P<port>\d+))?/?")
 
 
 def parse_target(text: str, host_name: str = "") -> Target:
@@ -166,7 +166,7 @@ def _first(options: Options, keyword: str) -> str | None:
 
 
 def _files(options: Options, keyword: str, tokens: Mapping[str, str]) -> tuple[str, ...]:
-    """`ssh -G` prints several files on one line and quotes none (9.2), so a new one starts at a space and `/` or `~`."""
+    """`ssh -G` prints several files on one line, unquoted (9.2): a new one starts at a space and `/` or `~`."""
     line = _first(options, keyword) or ""
     return tuple(_expand(path, tokens) for path in re.split(r"\s+(?=[/~%])", line) if path and path != "none")
 

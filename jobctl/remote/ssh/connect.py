@@ -1,4 +1,4 @@
-"""The chain of hops, one fabric Connection each, every one checked against known_hosts before anything is said to it."""
+"""The chain of hops: one fabric Connection each, each checked against known_hosts before anything is said to it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Chain:
 
 
 def connect(settings: SshSettings, hops: Sequence[Hop], prompts: Prompts | None, tuning: Tuning) -> Chain:
-    """Connect through all hops. Raises ConnectError, UnknownHostKey, ChangedHostKey, AuthError; leaves nothing open then."""
+    """Connect through all hops. Raises ConnectError, UnknownHostKey, ChangedHostKey or AuthError, nothing left open."""
     chain = Chain(hops)
     try:
         for hop in hops:
@@ -77,7 +77,7 @@ def _add_hop(chain: Chain, hop: Hop, credentials: Credentials, tuning: Tuning) -
         except _Dropped as drop:
             if attempt + 1 == tuning.attempts:
                 raise drop.error from None
-            time.sleep(tuning.first_pause_s * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311  # jitter
+            time.sleep(tuning.first_pause_s * 2**attempt * random.uniform(0.5, 1.5))  # jitter
     return None
 
 

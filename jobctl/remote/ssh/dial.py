@@ -59,7 +59,7 @@ def dial_command(command: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     with theirs:
         # The line is the user's own, from the user's own ssh_config.
         process = subprocess.Popen(
-            [shell, "-c", f"exec {command}"], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL
+            [shell, "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL
         )
     threading.Thread(target=process.wait, name="jobctl-proxy-command", daemon=True).start()
     return ours, process

@@ -106,6 +106,7 @@ def known_kinds(lines: Iterable[KnownHost], names: Sequence[str]) -> list[str]:
 
 
 def make_known_hosts_line(name: str, key: HostKey) -> str:
+    """The line that makes `key` known for `name`, without a newline."""
     return f"{name} {key.kind} {key.base64}"
 
 

@@ -1,4 +1,4 @@
-"""What ~/.ssh/config says of an alias: `ssh -G` knows all of it (Include, Match, tokens); without ssh, paramiko's reader."""
+"""What ~/.ssh/config says of an alias. `ssh -G` knows all of it (Include, Match); without ssh, paramiko's reader."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def parse_options(text: str) -> Options:
 def ask_paramiko(target: Target, config_file: str | None) -> Options:
     """The same from paramiko's reader, for laptops without an ssh program. It knows Host, Match and most tokens."""
     import getpass
+    import io
 
     import paramiko
 
@@ -71,10 +72,10 @@ def ask_paramiko(target: Target, config_file: str | None) -> Options:
         path = Path(file).expanduser()
         if file != "none" and path.is_file():
             try:
-                config.parse(path.open(encoding="utf-8"))
+                config.parse(io.StringIO(path.read_text(encoding="utf-8", errors="surrogateescape")))
             except paramiko.ConfigParseError as error:
                 raise ConfigError("the ssh configuration cannot be read", where=str(path), value=str(error)) from None
-    found = config.lookup(target.host)
+    found: dict[str, str | list[str]] = dict(config.lookup(target.host))
     options = {keyword: value if isinstance(value, list) else [value] for keyword, value in found.items()}
     options.setdefault("user", [getpass.getuser()])
     options.setdefault("identityfile", list(_DEFAULT_KEYS))

@@ -100,7 +100,7 @@ class Session(paramiko.Transport):
         self._exit_signals: dict[int, int] = {}
         self.packetizer.REKEY_BYTES = tuning.rekey_bytes
         self.clear_to_send_timeout = 3600.0  # on a slow line two windows of data stand before the peer's answer
-        self._channel_handler_table = {  # type: ignore[misc]  # a table of the class, here of the instance
+        self._channel_handler_table = {  # a table of the class, here of the instance
             **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
             MSG_CHANNEL_REQUEST: self._on_channel_request,
         }

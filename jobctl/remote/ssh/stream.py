@@ -20,7 +20,7 @@ _BANNER_BYTES = 1 << 20
 
 
 def start(session: Session, command: str, name: str, tuning: Tuning) -> SshStream:
-    """Run a line of `make_remote_command` on the host. Raises ConnectionLost, or HostError when no channel is to be had."""
+    """Run a line of `make_remote_command`. Raises ConnectionLost, or HostError when no channel is to be had."""
     try:
         channel = session.open_session(timeout=tuning.session_timeout_s)
     except paramiko.ChannelException as error:
@@ -28,7 +28,7 @@ def start(session: Session, command: str, name: str, tuning: Tuning) -> SshStrea
             f"{name} gives no further session on this connection",
             where=name,
             value=error.text,
-            hint="sshd's MaxSessions is reached, 10 where nothing is said: fewer things at the same time, or a larger number",
+            hint="sshd's MaxSessions (10 by default) is reached: do less at the same time, or raise it",
         ) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise make_connection_lost(name, error) from None
@@ -53,7 +53,7 @@ class SshStream:
         self._drain.start()
 
     def read(self, size: int) -> bytes:
-        """At least one and at most `size` bytes; b"" at the end. Raises ConnectionLost, or HostError when nothing was run."""
+        """At least one and at most `size` bytes; b"" at the end. Raises ConnectionLost; HostError: nothing was run."""
         if not self._started:
             self._pass_banner()
         data = self._pending[:size] or self._channel.recv(size)
@@ -82,7 +82,7 @@ class SshStream:
             return
 
     def finish(self, timeout_s: float = 5.0) -> tuple[int | None, bytes]:
-        """The exit code (negative: a signal; None: not known) and the end of standard error. Waits `timeout_s` at most."""
+        """The exit code (negative: a signal; None: unknown) and the end of standard error, within `timeout_s`."""
         end = time.monotonic() + timeout_s
         self._channel.status_event.wait(timeout_s)
         code = self._session.exit_code(self._channel)
@@ -91,7 +91,7 @@ class SshStream:
         return code, self._stderr
 
     def close(self) -> None:
-        """Hang up: the program loses its standard input and output. Safe twice, and while a read waits, which then ends."""
+        """Hang up: the program loses its input and output. Safe twice, and while a read waits, which then ends."""
         self._closed = True
         try:
             self._channel.close()
@@ -120,7 +120,7 @@ class SshStream:
             f"the login shell of {self._name} did not run the command",
             where=self._name,
             value=said[-2000:] or f"exit code {code}",
-            hint="is the account allowed to log in and run commands? Do its shell's start-up files end early, or never end?",
+            hint="may the account log in and run commands? Do its shell's start-up files leave early?",
         )
 
     def _check_lost(self) -> None:

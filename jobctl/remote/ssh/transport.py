@@ -46,7 +46,7 @@ class SshTransport:
         return run_to_end(self.open(argv), argv, stdin, timeout_s, self.name)
 
     def open(self, argv: Sequence[str]) -> SshStream:
-        """Start a program, connecting first where needed. Raises ConnectError and its siblings, ConnectionLost, HostError."""
+        """Start a program, connecting first where needed. Raises ConnectError and its siblings, and HostError."""
         from jobctl.remote.ssh.stream import start
 
         command = make_remote_command(argv)

@@ -1,4 +1,4 @@
-"""Host keys are checked, on every hop, always: known_hosts is read, and whoever is not in it is refused with the next step.
+"""Host keys are checked, on every hop, always: who is not in known_hosts is refused, with the next step.
 
 Nothing here ever writes: a key is added by the person who compared its fingerprint, with the command that we print.
 """
@@ -50,7 +50,7 @@ def verify_host_key(hop: Hop, key: HostKey) -> None:
 def _unknown(hop: Hop, key: HostKey, lines: Iterable[KnownHost]) -> HostError:
     name = hop.host_key_names[0]
     file = _pub_file(key)
-    hint = f"compare the fingerprint with what the host itself says: `ssh-keygen -lf {file}` on its console, or ask its admin"
+    hint = f"compare the fingerprint with what the host says: `ssh-keygen -lf {file}` on its console, or ask its admin"
     if any(line.marker == "cert-authority" and line.matches(name) for line in lines):
         hint += "; the certificate authority in known_hosts is not used, the plain key is needed"
     return UnknownHostKey(
@@ -87,7 +87,7 @@ def _changed(hop: Hop, key: HostKey, verdict: Verdict) -> HostError:
         f"THE HOST KEY OF {name} HAS CHANGED: the host was reinstalled, or somebody stands between you and it",
         where=place,
         value=f"shown: {offered}; recorded: {line.key.kind} {line.key.fingerprint}",
-        hint=f"{_where(hop)}. Nothing was sent. Ask the admin; compare with `ssh-keygen -lf {_pub_file(key)}` on the host's "
+        hint=f"{_where(hop)}. Nothing was sent. Ask its admin; compare with `ssh-keygen -lf {_pub_file(key)}` on its "
         "console; only when it is right, remove the old key with the command below and connect again",
         next_command=f"ssh-keygen -R {quote(name)} -f {quote(line.path)}",
     )
