@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional
 
-from . import npu_smi, tickets
-from .files import Json
+from . import npu_smi, processes, tickets
+from .files import Json, read_json
 from .locks import is_held, open_shared_lock_file, try_lock
 
 _SMI_PLACES = ("/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi", "/usr/sbin/npu-smi")
@@ -90,11 +90,17 @@ def holders(root: Path, ids: List[int]) -> Dict[int, Json]:
     for card in ids:
         path = lease_path(root, card)
         if is_held(path):
-            try:
-                found[card] = json.loads(path.read_bytes().decode("utf-8"))
-            except (OSError, ValueError):
-                found[card] = {}
+            found[card] = _note(path)
     return found
+
+
+def _note(path: Path) -> Json:
+    return read_json(path) or {}
+
+
+def _left_behind(note: Json) -> bool:
+    """Whether a holder that died without letting go has left processes of its run behind, on its cards."""
+    return bool(note.get("run_id")) and bool(processes.processes_of(note["run_id"]))
 
 
 def acquire(
@@ -103,21 +109,21 @@ def acquire(
     wanted: Optional[List[int]],
     holder: Json,
     wait: Callable[[str], None],
-    look: Callable[[], Seen] = look,
+    ask: Callable[[], Seen] = look,
 ) -> Lease:
     """Hold `count` cards, all or none: those `wanted`, or the first free ones. First come, first served.
 
-    `wait(reason)` is called again and again until they are ours; it sleeps, and ends the wait by raising.
-    Raises NoCards when waiting cannot help.
+    `holder` names the run ("run_id") and whatever else those who wait should be told. `wait(reason)` is called again
+    and again until the cards are ours; it sleeps, and ends the wait by raising. Raises NoCards if waiting cannot help.
     """
     (root / "leases").mkdir(parents=True, exist_ok=True)
-    seen = look()
+    seen = ask()
     _check(seen, count, wanted)
     looked_at = time.monotonic()
     with tickets.Ticket(root / "leases" / "queue", holder["run_id"]) as ticket:
         while True:
             if time.monotonic() - looked_at > _LOOK_EVERY_S:
-                seen, looked_at = look(), time.monotonic()
+                seen, looked_at = ask(), time.monotonic()
             ahead = ticket.ahead()
             if ahead is None:
                 lease = _try(root, seen, count, wanted, holder)
@@ -160,7 +166,7 @@ def _try(root: Path, seen: Seen, count: int, wanted: Optional[List[int]], holder
     held: Dict[int, int] = {}
     for card in _candidates(seen, wanted):
         descriptor = open_shared_lock_file(lease_path(root, card))
-        if not try_lock(descriptor):
+        if not try_lock(descriptor) or _left_behind(_note(lease_path(root, card))):
             os.close(descriptor)
             continue
         held[card] = descriptor
@@ -183,6 +189,9 @@ def _why_not(root: Path, seen: Seen, count: int, wanted: Optional[List[int]]) ->
     for card in wanted or seen.ids:
         if card in held:
             parts.append("{} held by {}".format(card, held[card].get("run_id", "another run")))
+        elif _left_behind(_note(lease_path(root, card))):
+            run_id = _note(lease_path(root, card))["run_id"]
+            parts.append("{} in use by what run {} left behind; cancel it".format(card, run_id))
         elif card in _in_use(seen):
             pids = ", ".join(str(pid) for pid in _in_use(seen)[card])
             parts.append("{} in use by process {}, which is not of jobctl".format(card, pids))

@@ -21,7 +21,7 @@ from .server import OpError
 from .supervisor import LOCK_VARIABLE
 
 _START_WAIT_S = 20.0
-_ANSWER_WAIT_S = 15.0
+_LOCK_WAIT_S = 30.0
 
 
 def start(root: Path, run_id: str, argv: Optional[List[str]] = None) -> Json:
@@ -51,7 +51,7 @@ def _lock_if_new(root: Path, run_dir: Path) -> Optional[int]:
         found = read_json(run_dir / "status.json") or {}
         if found.get("state") in states.FINAL or found.get("supervisor"):
             return None
-        return take_lock(run_dir / "supervisor.lock", wait_s=0.0)
+        return take_lock(run_dir / "supervisor.lock", wait_s=0.5)
     staged = root / "staging" / run_dir.name
     job = read_json(staged / "job.json")
     if job is None:
@@ -142,17 +142,18 @@ def list_runs(root: Path) -> List[Json]:
     return sorted(found, key=lambda one: (one.get("submitted_at") or 0.0, one["run_id"]))
 
 
-def cancel(root: Path, run_id: str, grace_s: float = 10.0) -> Json:
+def cancel(root: Path, run_id: str, grace_s: float = 10.0, patience_s: float = 15.0) -> Json:
     """End a run and every process of it; its final status. TERM first, KILL after `grace_s`.
 
-    The supervisor is asked first. If it is gone, or does not answer, its work is done here. Raises OpError "no_run".
+    The supervisor is asked first. If it is gone, or has not answered `patience_s` after the grace, its work is done
+    here. Raises OpError "no_run".
     """
     run_dir = root / "runs" / run_id
     found = status(run_dir)
     if found["state"] in states.FINAL:
         return found
     write_json(run_dir / CANCEL_FILE, {"at": round(time.time(), 3), "grace_s": grace_s})
-    supervisor = _ask_supervisor(run_dir, grace_s + _ANSWER_WAIT_S)
+    supervisor = _ask_supervisor(run_dir, grace_s + patience_s)
     found = _read_status(run_dir)
     if found["state"] in states.FINAL:
         return found
@@ -189,7 +190,7 @@ def _living_supervisor(told: Json) -> Optional[Process]:
 
 
 def _cancel_unsupervised(run_dir: Path, run_id: str, grace_s: float, stragglers: List[Process]) -> Json:
-    lock = take_lock(run_dir / "supervisor.lock", wait_s=grace_s + _ANSWER_WAIT_S)
+    lock = take_lock(run_dir / "supervisor.lock", wait_s=_LOCK_WAIT_S)
     if lock is None:  # another cancel is at it, or a supervisor that cannot even be killed
         return status(run_dir)
     try:

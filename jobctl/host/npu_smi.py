@@ -82,10 +82,10 @@ def parse_mapping(text: str) -> Dict[Tuple[int, int], int]:
     if not lines:
         return {}
     head = re.split(r"\s{2,}", lines[0])
-    logic = next((name for name in ("Chip Logic ID", "Chip Phy-ID") if name in head), None)
-    if logic is None or "NPU ID" not in head or "Chip ID" not in head:
+    names = ("NPU ID", "Chip ID", "Chip Logic ID")
+    if any(name not in head for name in names):
         return {}
-    columns = [head.index(name) for name in ("NPU ID", "Chip ID", logic)]
+    columns = [head.index(name) for name in names]
     found: Dict[Tuple[int, int], int] = {}
     for line in lines[1:]:
         words = re.split(r"\s{2,}", line)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -72,6 +73,7 @@ def _run_to_the_end(run: Run) -> tuple[str, Optional[str]]:
     except cards.NoCards as error:
         return states.FAILED, str(error)
     except Exception as error:  # whatever it is, the run must have an end that somebody can read
+        traceback.print_exc()
         return states.FAILED, "the supervisor failed: {}: {}".format(type(error).__name__, error)
     finally:
         end_processes(run)

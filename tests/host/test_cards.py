@@ -1,0 +1,213 @@
+"""Holding cards: all or none, first come first served, freed whatever happens to the holder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobctl.host import cards, control
+from jobctl.host.cards import Lease, NoCards, Seen
+from jobctl.host.npu_smi import parse
+from jobctl.host.tickets import Ticket
+from tests.host.runs import Json, make_job, python_stage, run_job, stage_run, wait_for, wait_for_end
+
+Show = Callable[..., None]
+
+
+class WouldWait(Exception):
+    """Raised by a test's `wait` in place of sleeping; the message is the reason."""
+
+
+def refuse(reason: str) -> None:
+    raise WouldWait(reason)
+
+
+def eight() -> Seen:
+    return Seen(list(range(8)), {card: card for card in range(8)}, None)
+
+
+def acquire(root: Path, count: int, wanted: list[int] | None = None, run_id: str = "run-1") -> Lease:
+    return cards.acquire(root, count, wanted, {"run_id": run_id}, refuse, eight)
+
+
+@pytest.fixture
+def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """A fake npu-smi on PATH; call it with the cards and processes it shows from then on."""
+    folder = tmp_path / "smi bin"
+    folder.mkdir()
+    program = folder / "npu-smi"
+    source = Path(__file__).with_name("fake_npu_smi.py")
+    program.write_text(f"#!{sys.executable}\n" + source.read_text())
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def tell(ids: list[int], processes: dict[int, int] | None = None) -> None:
+        beside = folder / "cards.json.part"
+        beside.write_text(json.dumps({"cards": ids, "processes": processes or {}}))
+        beside.replace(folder / "cards.json")
+
+    return tell
+
+
+def test_the_first_free_cards_are_taken_and_the_next_run_gets_the_next(weird_path: Path) -> None:
+    first = acquire(weird_path, 4)
+    second = acquire(weird_path, 4, run_id="run-2")
+    assert (first.cards, second.cards) == ([0, 1, 2, 3], [4, 5, 6, 7])
+    first.release()
+    third = acquire(weird_path, 2)
+    assert third.cards == [0, 1]
+    for lease in (second, third):
+        lease.release()
+
+
+def test_a_wait_names_who_holds_what_and_nothing_is_held_meanwhile(tmp_path: Path) -> None:
+    holding = acquire(tmp_path, 6)
+    with pytest.raises(WouldWait, match=r"waiting for 4 cards: 0 held by run-1; .*5 held by run-1"):
+        acquire(tmp_path, 4, run_id="run-2")
+    assert sorted(cards.holders(tmp_path, list(range(8)))) == [0, 1, 2, 3, 4, 5]
+    holding.release()
+    assert cards.holders(tmp_path, list(range(8))) == {}
+
+
+def test_certain_cards_are_waited_for_even_when_others_are_free(tmp_path: Path) -> None:
+    holding = acquire(tmp_path, 1, [5])
+    with pytest.raises(WouldWait, match="waiting for card 5, 6: 5 held by run-1"):
+        acquire(tmp_path, 2, [5, 6], run_id="run-2")
+    holding.release()
+    lease = acquire(tmp_path, 2, [6, 5])
+    assert lease.cards == [6, 5]
+    lease.release()
+
+
+IMPOSSIBLE: dict[str, tuple[int, list[int] | None, Seen, str]] = {
+    "more than there are": (9, None, eight(), r"9 cards asked for; this host has 8 cards \(0, 1, 2"),
+    "a card that is not here": (1, [8], eight(), "card 8 is asked for; this host has 8 cards"),
+    "no npu-smi": (1, None, Seen([], {}, None), "there is no npu-smi, and no /dev/davinci"),
+    "npu-smi fails": (
+        1,
+        None,
+        Seen([], {}, parse("dcmi module initialize failed. ret is -8005\n")),
+        r"unknown \(npu-smi says: dcmi module initialize failed. ret is -8005\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_what_waiting_cannot_bring_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    count, wanted, seen, message = IMPOSSIBLE[name]
+    with pytest.raises(NoCards, match=message):
+        cards.acquire(tmp_path, count, wanted, {"run_id": "run-1"}, refuse, lambda: seen)
+
+
+def test_who_came_first_is_served_first(tmp_path: Path) -> None:
+    acquire(tmp_path, 1).release()
+    with (
+        Ticket(tmp_path / "leases" / "queue", "run-large"),
+        pytest.raises(WouldWait, match="waiting for 1 card, behind run-large"),
+    ):
+        acquire(tmp_path, 1, run_id="run-small")
+    acquire(tmp_path, 1, run_id="run-small").release()
+
+
+def test_a_ticket_whose_drawer_died_holds_up_nobody(tmp_path: Path) -> None:
+    acquire(tmp_path, 1).release()
+    (tmp_path / "leases" / "queue" / "000000000000-run-dead").touch()
+    acquire(tmp_path, 1).release()
+    assert not (tmp_path / "leases" / "queue" / "000000000000-run-dead").exists()
+
+
+def test_a_lease_is_not_taken_through_a_symbolic_link(tmp_path: Path) -> None:
+    (tmp_path / "leases").mkdir()
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / "leases" / "npu0.lock").symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError):
+        acquire(tmp_path, 1, [0])
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_a_lease_can_be_taken_by_other_users_too(tmp_path: Path) -> None:
+    acquire(tmp_path, 1, [0]).release()
+    assert (tmp_path / "leases" / "npu0.lock").stat().st_mode & 0o777 == 0o666
+
+
+def test_cards_with_somebody_elses_process_are_left_alone(tmp_path: Path, show: Show) -> None:
+    show([0, 1, 2, 3], {0: 4242, 2: 4243})
+    lease = cards.acquire(tmp_path, 2, None, {"run_id": "run-1"}, refuse)
+    assert lease.cards == [1, 3]
+    lease.release()
+    with pytest.raises(WouldWait, match="0 in use by process 4242, which is not of jobctl"):
+        cards.acquire(tmp_path, 1, [0], {"run_id": "run-1"}, refuse)
+
+
+def test_without_npu_smi_the_device_files_are_counted(tmp_path: Path) -> None:
+    for name in ("davinci2", "davinci5", "davinci_manager"):
+        (tmp_path / name).touch()
+    if shutil.which("npu-smi") is None:
+        assert cards.look(tmp_path) == Seen([2, 5], {2: 0, 5: 1}, None)
+
+
+SHOW_CARDS = (
+    "import os; open('output/seen', 'w').write("
+    "os.environ['ASCEND_RT_VISIBLE_DEVICES'] + ' ' + os.environ.get('NPU_VISIBLE_DEVICES', 'unset'))"
+)
+
+
+def test_a_run_sees_the_cards_it_holds_as_the_runtime_counts_them(
+    weird_path: Path, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPU_VISIBLE_DEVICES", "0,1")
+    show([2, 3, 6, 7], {2: 99})
+    job = make_job("cards-1", [python_stage("s", SHOW_CARDS)], device="npu", cards=2)
+    status = run_job(weird_path, job)
+    assert status["state"] == "SUCCEEDED", status
+    assert status["cards"] == [3, 6]
+    assert (weird_path / "runs" / "cards-1" / "output" / "seen").read_text() == "1,2 unset"
+    assert cards.holders(weird_path, [2, 3, 6, 7]) == {}
+
+
+def start_npu_run(root: Path, run_id: str, script: str, count: int) -> Path:
+    run_dir = stage_run(root, make_job(run_id, [python_stage("s", script)], device="npu", cards=count))
+    control.start(root, run_id)
+    return run_dir
+
+
+def state_is(state: str) -> Callable[[Json], bool]:
+    return lambda status: status["state"] == state and (state != "QUEUED" or bool(status["reason"]))
+
+
+def test_a_queued_run_says_what_it_waits_for_until_nothing_of_the_holder_is_left(tmp_path: Path, show: Show) -> None:
+    show([0, 1])
+    holder = start_npu_run(tmp_path, "holder-1", "import time; time.sleep(3600)", 2)
+    wait_for(lambda: control.status(holder), state_is("RUNNING"))
+    waiter = start_npu_run(tmp_path, "waiter-1", "pass", 1)
+    queued = wait_for(lambda: control.status(waiter), state_is("QUEUED"))
+    assert queued["reason"] == "waiting for 1 card: 0 held by holder-1; 1 held by holder-1"
+    os.kill(control.status(holder)["supervisor"]["pid"], signal.SIGKILL)
+    left = "0 in use by what run holder-1 left behind; cancel it"
+    wait_for(lambda: control.status(waiter), lambda status: left in (status["reason"] or ""))
+    control.cancel(tmp_path, "holder-1", grace_s=1)
+    assert wait_for_end(waiter)["state"] == "SUCCEEDED"
+
+
+def test_a_queued_run_can_be_cancelled(tmp_path: Path, show: Show) -> None:
+    show([0])
+    holder = start_npu_run(tmp_path, "holder-2", "import time; time.sleep(3600)", 1)
+    wait_for(lambda: control.status(holder), state_is("RUNNING"))
+    waiter = start_npu_run(tmp_path, "waiter-2", "pass", 1)
+    wait_for(lambda: control.status(waiter), state_is("QUEUED"))
+    assert control.cancel(tmp_path, "waiter-2", grace_s=1)["state"] == "CANCELLED"
+    assert control.cancel(tmp_path, "holder-2", grace_s=1)["state"] == "CANCELLED"
+
+
+def test_a_run_for_cards_that_are_not_there_fails_and_says_so(tmp_path: Path, show: Show) -> None:
+    show([0, 1])
+    status = run_job(tmp_path, make_job("many-1", [python_stage("s", "pass")], device="npu", cards=4))
+    assert status["state"] == "FAILED"
+    assert status["reason"] == "4 cards asked for; this host has 2 cards (0, 1)"
