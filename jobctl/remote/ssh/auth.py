@@ -14,9 +14,12 @@ from jobctl.errors import AuthError
 from jobctl.remote.ssh.config import Hop
 from jobctl.remote.ssh.failures import make_ssh_command
 from jobctl.remote.ssh.keys import LockedKey, agent_keys, load_key, read_public_blob
+from jobctl.remote.ssh.session import Session
 from jobctl.remote.ssh.settings import Prompts, SshSettings
 
 _PASSWORD_TRIES = 3
+_PERSON_S = 120.0
+"""For somebody who looks for a one-time code: sshd's LoginGraceTime."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +60,18 @@ class Login:
         self._offered: list[str] = []
         self.started = False
 
-    def authenticate(self, transport: paramiko.Transport) -> None:
+    def authenticate(self, transport: Session) -> None:
         """Raises AuthError when nothing was accepted, which names the ways tried and the ways offered."""
         self.started = True
-        accepted: set[str] = set()
+        transport.auth_timeout = _PERSON_S if self._from.prompts else self._hop.connect_timeout_s
         with agent_keys(self._hop.identity_agent) as held:
             for attempt in self._attempts(transport, held):
-                if attempt.method in accepted or (self._offered and attempt.method not in [*self._offered, "none"]):
+                if self._offered and attempt.method not in [*self._offered, "none"]:
                     continue
                 more = self._try(attempt)
                 if more == []:
                     return
                 if more:
-                    accepted.add(attempt.method)
                     self._offered = more
                 if not transport.is_active():
                     self._tried.append("then the host hung up (MaxAuthTries)")
@@ -82,8 +84,9 @@ class Login:
             more = attempt.go()
         except paramiko.BadAuthenticationType as error:
             self._offered = list(error.allowed_types)
-        except paramiko.AuthenticationException:
-            pass
+        except paramiko.AuthenticationException as error:
+            if "timeout" in str(error):  # it has no class of its own
+                raise paramiko.SSHException("the login was not answered") from None
         else:
             self._tried += [f"{attempt.label} (accepted, but not enough)"] if more else []
             return list(more)
@@ -91,7 +94,7 @@ class Login:
             self._tried.append(attempt.label)
         return None
 
-    def _attempts(self, transport: paramiko.Transport, held: tuple[paramiko.PKey, ...]) -> Iterator[_Attempt]:
+    def _attempts(self, transport: Session, held: tuple[paramiko.PKey, ...]) -> Iterator[_Attempt]:
         """One after the other, each made only when those before it failed."""
         user = self._hop.user
         files = [Path(file).expanduser() for file in dict.fromkeys(self._hop.identity_files)]
@@ -140,13 +143,13 @@ class Login:
                 continue
         return None
 
-    def _password_attempts(self, transport: paramiko.Transport) -> Iterator[_Attempt]:
+    def _password_attempts(self, transport: Session) -> Iterator[_Attempt]:
         user = self._hop.user
         if "password" not in self._offered and "keyboard-interactive" not in self._offered:
             return
         for label, password in self._passwords():
             if "password" in self._offered:
-                yield _Attempt("password", label, partial(transport.auth_password, user, password, fallback=False))
+                yield _Attempt("password", label, partial(transport.auth_password, user, password))
             elif "keyboard-interactive" in self._offered:
                 answers = partial(self._answer, password)
                 yield _Attempt("keyboard-interactive", label, partial(transport.auth_interactive, user, answers))

@@ -1,10 +1,12 @@
-"""paramiko's Transport with four repairs (paramiko 5.1.0, OpenSSH 9.2).
+"""paramiko's Transport with five repairs (paramiko 5.1.0, OpenSSH 9.2).
 
 - A peer that is silent is found out. paramiko's keepalive asks for no answer, so it finds nothing: we ask for one.
 - A reply that paramiko's own thread has to send while new keys are negotiated waited 30 s for that same thread and then
   killed the connection ("Key-exchange timed out waiting for key negotiation"): a channel that the server closes in that
   moment, which at the end of a gigabyte is the usual moment. Such replies are kept until the keys are there.
 - A program that a signal ended is known by its signal.
+- The login service is asked for once, not with every key: asyncssh 2.24 hangs up at the second time. (paramiko's own
+  ServiceRequestingTransport sleeps, and may miss an answer that comes at once.)
 - The key types of the host that we know are asked for first, all of them.
 """
 
@@ -14,14 +16,14 @@ import logging
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import paramiko
+from paramiko.auth_handler import AuthHandler
 from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 from paramiko.packet import Packetizer
 
+from jobctl.remote.ssh.line import Line
 from jobctl.remote.ssh.settings import Tuning
 
 # Its threads log tracebacks, which without a handler end on the user's terminal; what matters is raised to us as well.
@@ -29,63 +31,33 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
-class Line:
-    """The bytes below a session: counts them, and knows when the peer was last heard."""
-
-    def __init__(self, sock: Any) -> None:
-        self._sock = sock
-        self._speaking = False
-        self._heard_at = self._asked_at = time.monotonic()
-        self._ask: Callable[[], None] | None = None
-        self._tuning = Tuning()
-        self.round_trips = 0
-        self.sent_bytes = 0
-        self.received_bytes = 0
-
-    def watch(self, tuning: Tuning, ask: Callable[[], None]) -> None:
-        """From now on silence counts: `ask` is called when it begins, EOFError is raised when it lasts."""
-        self._tuning = tuning
-        self._heard_at = self._asked_at = time.monotonic()
-        self._ask = ask
-
-    def send(self, data: bytes) -> int:
-        try:
-            sent: int = self._sock.send(data)
-        except TimeoutError:
-            self._check_silence()
-            raise
-        self._speaking = True
-        self.sent_bytes += sent
-        return sent
-
-    def recv(self, size: int) -> bytes:
-        try:
-            data: bytes = self._sock.recv(size)
-        except TimeoutError:
-            self._check_silence()
-            if self._ask and time.monotonic() - max(self._heard_at, self._asked_at) > self._tuning.ping_after_s:
-                self._asked_at = time.monotonic()
-                self._ask()
-            raise
-        self._heard_at = time.monotonic()
-        self.round_trips += self._speaking
-        self._speaking = False
-        self.received_bytes += len(data)
-        return data
-
-    def close(self) -> None:
-        self._sock.close()
-
-    def _check_silence(self) -> None:
-        silence_s = time.monotonic() - self._heard_at
-        if self._ask and silence_s > self._tuning.dead_after_s:
-            raise EOFError(f"nothing was heard from it for {silence_s:.0f} s")
-
-
 class _Packets(Packetizer):
     def __init__(self, sock: socket.socket) -> None:
         self.line = Line(sock)
         super().__init__(self.line)  # type: ignore[arg-type]  # it calls send, recv and close
+
+
+Answers = Callable[[str, str, list[tuple[str, bool]]], list[str]]
+"""Title, text and questions (with: may the answer be seen?) of keyboard-interactive -> the answers."""
+
+
+class _OneService(AuthHandler):
+    """paramiko's handler asks for the login service before each login, and logs in when that is granted."""
+
+    transport: Session
+
+    def _request_auth(self) -> None:
+        if self.transport.login_served:
+            granted = paramiko.Message()
+            granted.add_string("ssh-userauth")
+            granted.rewind()
+            super()._parse_service_accept(granted)  # type: ignore[misc]
+        else:
+            super()._request_auth()  # type: ignore[misc]
+
+    def _parse_service_accept(self, m: paramiko.Message) -> None:
+        self.transport.login_served = True
+        super()._parse_service_accept(m)  # type: ignore[misc]
 
 
 class Session(paramiko.Transport):
@@ -98,6 +70,7 @@ class Session(paramiko.Transport):
         self._tuning = tuning
         self._held: list[paramiko.Message] = []
         self._exit_signals: dict[int, int] = {}
+        self.login_served = False
         self.packetizer.REKEY_BYTES = tuning.rekey_bytes
         self.clear_to_send_timeout = 3600.0  # on a slow line two windows of data stand before the peer's answer
         self._channel_handler_table = {  # a table of the class, here of the instance
@@ -113,6 +86,25 @@ class Session(paramiko.Transport):
     def watch(self) -> None:
         """Look after the peer from now on."""
         self.line.watch(self._tuning, self._ping)
+
+    def auth_none(self, username: str) -> list[str]:
+        return self._log_in(lambda handler, answered: handler.auth_none(username, answered))
+
+    def auth_publickey(self, username: str, key: paramiko.PKey) -> list[str]:  # type: ignore[override]
+        return self._log_in(lambda handler, answered: handler.auth_publickey(username, key, answered))
+
+    def auth_password(self, username: str, password: str) -> list[str]:  # type: ignore[override]
+        return self._log_in(lambda handler, answered: handler.auth_password(username, password, answered))
+
+    def auth_interactive(self, username: str, handler: Answers, submethods: str = "") -> list[str]:
+        answer = handler
+        return self._log_in(lambda handler, answered: handler.auth_interactive(username, answer, answered, submethods))
+
+    def _log_in(self, ask: Callable[[AuthHandler, threading.Event], None]) -> list[str]:
+        answered = threading.Event()
+        self.auth_handler = handler = _OneService(self)
+        ask(handler, answered)
+        return handler.wait_for_response(answered)
 
     def execute(self, channel: paramiko.Channel, command: str) -> None:
         """Ask for the command without waiting for the answer: a round trip less. A refusal closes the channel."""
