@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+from .builtin import BuiltinError, run_builtin, say
 from .files import read_json
 from .git_words import explain_git, parse_gitlinks, parse_submodules, submodule_url
 from .locks import locked
@@ -23,33 +24,25 @@ from .pip_words import hide_credentials
 _DEEPEST_SUBMODULE = 5
 
 
-class CodeProblem(Exception):
-    """The code cannot be had; the message is one line for the user."""
-
-
 def main(root: Path, run_dir: Path) -> int:
     """Put the job's code into `run_dir/code`. 0, or 1 with the reason printed. Does nothing when it is there."""
     source = (read_json(run_dir / "job.json") or {}).get("code") or {}
-    try:
+
+    def work() -> None:
         if shutil.which("git") is None:
-            raise CodeProblem("there is no git on this host; with `fetch: laptop` the code is cloned there and sent")
+            raise BuiltinError("there is no git on this host; with `fetch: laptop` the code is cloned there and sent")
         clone(root, source["git"], source.get("commit"), source.get("ref"), run_dir / "code")
-    except CodeProblem as error:
-        _say("error: {}".format(error))
-        return 1
-    except OSError as error:
-        _say("error: the code: {}: {}".format(error.filename or "", error.strerror))
-        return 1
-    return 0
+
+    return run_builtin("the code", work)
 
 
 def clone(root: Path, url: str, commit: Optional[str], ref: Optional[str], code: Path, depth: int = 0) -> None:
     """Write the tree of `commit` (or of `ref`, or the default branch) of `url` to the folder `code`, all or nothing.
 
-    A `code` that is there and not empty is left as it is. Raises CodeProblem, OSError.
+    A `code` that is there and not empty is left as it is. Raises BuiltinError, OSError.
     """
     if code.is_dir() and os.listdir(str(code)):
-        _say("the code is there already")
+        say("the code is there already")
         return
     local = Path(url[7:] if url.startswith("file://") else os.path.expanduser(url))
     if local.is_dir():
@@ -59,7 +52,7 @@ def clone(root: Path, url: str, commit: Optional[str], ref: Optional[str], code:
         mirror.parent.mkdir(parents=True, exist_ok=True)
         with locked(mirror.with_name(mirror.name + ".lock")):
             commit = _fetch(mirror, url, commit, ref)
-    _say("commit {} of {}".format(commit, hide_credentials(url)))
+    say("commit {} of {}".format(commit, hide_credentials(url)))
     beside = code.with_name(".{}.part".format(code.name))
     if beside.exists():
         shutil.rmtree(str(beside))
@@ -72,13 +65,13 @@ def clone(root: Path, url: str, commit: Optional[str], ref: Optional[str], code:
 def _find_local(folder: Path, name: str) -> Tuple[Path, str]:
     code, output = _call(["rev-parse", "--absolute-git-dir"], folder, quiet=True)
     if code != 0:
-        raise CodeProblem(explain_git(output, str(folder)))
+        raise BuiltinError(explain_git(output, str(folder)))
     git_dir = Path(output.rstrip("\n"))
     for tried in (name, "refs/remotes/origin/" + name):
         commit = _resolve(git_dir, tried)
         if commit is not None:
             return git_dir, commit
-    raise CodeProblem("{} is not in {}".format(name, folder))
+    raise BuiltinError("{} is not in {}".format(name, folder))
 
 
 def _fetch(mirror: Path, url: str, commit: Optional[str], ref: Optional[str]) -> str:
@@ -88,7 +81,7 @@ def _fetch(mirror: Path, url: str, commit: Optional[str], ref: Optional[str]) ->
     if commit and _has(mirror, commit):
         return commit
     wanted = commit or ref or "HEAD"
-    _say("fetching {} from {}".format(wanted, hide_credentials(url)))
+    say("fetching {} from {}".format(wanted, hide_credentials(url)))
     # One commit without its history, where the server gives single commits away; else everything.
     shallow = ["fetch", "--progress", "--no-tags", "--depth", "1", "--", url, wanted]
     if _call(shallow, mirror)[0] == 0:
@@ -98,7 +91,7 @@ def _fetch(mirror: Path, url: str, commit: Optional[str], ref: Optional[str]) ->
         _git(["fetch", "--progress", "--force", "--", url] + everything, mirror, url)
     found = _resolve(mirror, wanted)
     if found is None:
-        raise CodeProblem("{} is not in {}".format(wanted, hide_credentials(url)))
+        raise BuiltinError("{} is not in {}".format(wanted, hide_credentials(url)))
     return found
 
 
@@ -119,9 +112,9 @@ def _write_tree(mirror: Path, url: str, commit: str, folder: Path) -> None:
         code, output = _call(argv, folder, own_index)
     missing = [line for line in output.splitlines() if "unable to read" in line]
     if code != 0 and not missing:
-        raise CodeProblem(explain_git(output, hide_credentials(url)))
+        raise BuiltinError(explain_git(output, hide_credentials(url)))
     for line in missing:  # some copies of PaddleSeg lack the blob of a picture; the code is whole without it
-        _say("warning: the repository is not whole: {}".format(line))
+        say("warning: the repository is not whole: {}".format(line))
 
 
 def _add_submodules(root: Path, mirror: Path, url: str, commit: str, folder: Path, depth: int) -> None:
@@ -133,15 +126,15 @@ def _add_submodules(root: Path, mirror: Path, url: str, commit: str, folder: Pat
         if path not in links or not address:
             continue
         if depth >= _DEEPEST_SUBMODULE:
-            raise CodeProblem("submodules within submodules, {} deep, at {}".format(depth, path))
-        _say("submodule {}".format(path))
+            raise BuiltinError("submodules within submodules, {} deep, at {}".format(depth, path))
+        say("submodule {}".format(path))
         clone(root, submodule_url(url, address), links[path], None, folder / path, depth + 1)
 
 
 def _git(arguments: List[str], cwd: Path, url: str, environ: Optional[Dict[str, str]] = None) -> None:
     code, output = _call(arguments, cwd, environ)
     if code != 0:
-        raise CodeProblem(hide_credentials(explain_git(output, url)))
+        raise BuiltinError(hide_credentials(explain_git(output, url)))
 
 
 def _call(
@@ -177,8 +170,3 @@ def _environ(more: Optional[Dict[str, str]]) -> Dict[str, str]:
     kept.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     kept.update(more or {})
     return kept
-
-
-def _say(text: str) -> None:
-    sys.stdout.write("jobctl: {}\n".format(text))
-    sys.stdout.flush()

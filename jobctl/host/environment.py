@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Set
 
 from . import surroundings
+from .builtin import BuiltinError, run_builtin, say
 from .files import Json, read_json, write_json
 from .fingerprint import make_fingerprint, uses_code_tree
 from .locks import open_lock_file, try_lock
@@ -30,41 +31,30 @@ _DROPPED = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME")
 _TAIL_CHARS = 200000
 
 
-class EnvironmentProblem(Exception):
-    """The environment cannot be had; the message is one line for the user."""
-
-
 def main(root: Path, run_dir: Path) -> int:
     """Build or find the environment of `run_dir`'s job, write its environment.json. 0, or 1 with the reason printed."""
-    job = read_json(run_dir / "job.json") or {}
-    try:
-        found = provide(root, run_dir, job.get("environment") or {})
-        write_json(run_dir / "environment.json", found)
-    except EnvironmentProblem as error:
-        _say("error: {}".format(error))
-        return 1
-    except OSError as error:
-        _say("error: the environment: {}: {}".format(error.filename or "", error.strerror))
-        return 1
-    return 0
+    spec = (read_json(run_dir / "job.json") or {}).get("environment") or {}
+    return run_builtin(
+        "the environment", lambda: write_json(run_dir / "environment.json", provide(root, run_dir, spec))
+    )
 
 
 def provide(root: Path, run_dir: Path, spec: Json) -> Json:
-    """{path, fingerprint, python, versions} of the environment in `spec`. Raises EnvironmentProblem, OSError."""
+    """{path, fingerprint, python, versions} of the environment in `spec`. Raises BuiltinError, OSError."""
     code = run_dir / "code"
     python = _ask_python(spec.get("python") or "python3")
     name = make_fingerprint(spec, python, code, run_dir.name)
     place = root / "environments" / name
     place.parent.mkdir(parents=True, exist_ok=True)
     if uses_code_tree(spec.get("install") or [], code):
-        _say("this environment is for this run alone: it installs from the code tree")
+        say("this environment is for this run alone: it installs from the code tree")
     lock = _lock(place)
     try:
         marker = read_json(place / MARKER)
         if marker is None:
             marker = _build(place, spec, python, code)
         else:
-            _say("environment {} is there already, built {}".format(name, _when(marker.get("built_at"))))
+            say("environment {} is there already, built {}".format(name, _when(marker.get("built_at"))))
         if marker.get("verified") != (spec.get("verify") or []):
             _verify(place, spec, code)
             marker["verified"] = spec.get("verify") or []
@@ -78,13 +68,13 @@ def provide(root: Path, run_dir: Path, spec: Json) -> Json:
 def _ask_python(python: str) -> Json:
     path = shutil.which(os.path.expanduser(python))
     if path is None:
-        raise EnvironmentProblem("{!r} is not on this host; there is {}".format(python, _pythons()))
+        raise BuiltinError("{!r} is not on this host; there is {}".format(python, _pythons()))
     done = subprocess.run([path, "-I", "-c", _ASK_PYTHON], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         executable, version, tag = json.loads(done.stdout.decode("utf-8", "replace"))
     except ValueError:
         said = done.stdout.decode("utf-8", "replace").strip()[-300:]
-        raise EnvironmentProblem("{} does not run: {}".format(path, said)) from None
+        raise BuiltinError("{} does not run: {}".format(path, said)) from None
     return {"executable": executable, "version": version.split()[0], "tag": tag, "arch": platform.machine()}
 
 
@@ -104,7 +94,7 @@ def _lock(place: Path) -> int:
     said = False
     while not try_lock(descriptor):
         if not said:
-            _say("waiting for another run that builds the same environment, {}".format(place.name))
+            say("waiting for another run that builds the same environment, {}".format(place.name))
             said = True
         time.sleep(0.2)
     return descriptor
@@ -112,10 +102,10 @@ def _lock(place: Path) -> int:
 
 def _build(place: Path, spec: Json, python: Json, code: Path) -> Json:
     if place.exists():
-        _say("removing an environment that was never finished")
+        say("removing an environment that was never finished")
         shutil.rmtree(str(place))
     begun = time.monotonic()
-    _say("building environment {} with Python {}".format(place.name, python["version"]))
+    say("building environment {} with Python {}".format(place.name, python["version"]))
     try:
         _make_venv(place, python)
         what = "Python {}, {}".format(python["version"], python["arch"])
@@ -123,7 +113,7 @@ def _build(place: Path, spec: Json, python: Json, code: Path) -> Json:
             argv = ["install"] + _PIP_OPTIONS + [str(argument) for argument in arguments]
             exit_code, output = _pip(place, argv, code)
             if exit_code != 0:
-                raise EnvironmentProblem(explain_pip(output, what))
+                raise BuiltinError(explain_pip(output, what))
         _verify(place, spec, code)
         marker = {
             "built_at": round(time.time(), 3),
@@ -136,7 +126,7 @@ def _build(place: Path, spec: Json, python: Json, code: Path) -> Json:
     except BaseException:
         shutil.rmtree(str(place), ignore_errors=True)
         raise
-    _say("environment {} is ready after {:.0f} s".format(place.name, time.monotonic() - begun))
+    say("environment {} is ready after {:.0f} s".format(place.name, time.monotonic() - begun))
     return marker
 
 
@@ -146,11 +136,11 @@ def _make_venv(place: Path, python: Json) -> None:
     if exit_code == 0:
         return
     if "No space left" in output:
-        raise EnvironmentProblem("the disk is full where environments are kept; free some, or set another work_dir")
+        raise BuiltinError("the disk is full where environments are kept; free some, or set another work_dir")
     if "ensurepip" in output or "No module named venv" in output:
         remedy = "install its venv package (Debian, Ubuntu: python3-venv), or name another Python"
-        raise EnvironmentProblem("{} cannot make a venv; {}".format(python["executable"], remedy))
-    raise EnvironmentProblem("the venv could not be made: {}".format(last_line(output)))
+        raise BuiltinError("{} cannot make a venv; {}".format(python["executable"], remedy))
+    raise BuiltinError("the venv could not be made: {}".format(last_line(output)))
 
 
 def _verify(place: Path, spec: Json, code: Path) -> None:
@@ -160,7 +150,7 @@ def _verify(place: Path, spec: Json, code: Path) -> None:
     environ = surroundings.with_venv(dict(os.environ), place)
     exit_code, output = _run(argv, code if code.is_dir() else place, environ)
     if exit_code != 0:
-        raise EnvironmentProblem("the environment was built but does not pass its check: {}".format(last_line(output)))
+        raise BuiltinError("the environment was built but does not pass its check: {}".format(last_line(output)))
 
 
 def _versions(place: Path, code: Path) -> Dict[str, str]:
@@ -183,7 +173,7 @@ def _pip(place: Path, arguments: List[str], code: Path) -> tuple[int, str]:
 
 def _run(argv: List[str], cwd: Path, environ: Dict[str, str]) -> tuple[int, str]:
     """Run with its output shown as it comes; the exit code and the end of the output."""
-    _say("+ " + hide_credentials(surroundings.shown(argv)))
+    say("+ " + hide_credentials(surroundings.shown(argv)))
     try:
         child = subprocess.Popen(
             argv, cwd=str(cwd), env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -206,8 +196,3 @@ def _clean_environ() -> Dict[str, str]:
 
 def _when(at: Optional[float]) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "at an unknown time"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write("jobctl: {}\n".format(text))
-    sys.stdout.flush()
