@@ -17,7 +17,7 @@ from jobctl.errors import ConnectError
 from jobctl.remote.ssh.auth import Credentials, Login
 from jobctl.remote.ssh.config import Hop
 from jobctl.remote.ssh.dial import dial, dial_command
-from jobctl.remote.ssh.failures import explain_dial, explain_handshake, explain_jump
+from jobctl.remote.ssh.failures import explain_dial, explain_handshake, explain_jump, is_drop
 from jobctl.remote.ssh.hostkeys import HostKey, known_kinds
 from jobctl.remote.ssh.session import Session
 from jobctl.remote.ssh.settings import Prompts, SshSettings, Tuning
@@ -95,21 +95,15 @@ def _try_hop(chain: Chain, hop: Hop, credentials: Credentials, tuning: Tuning) -
     start = time.monotonic()
     try:
         connection.open()
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        _discard(connection, sock, command)
+    except BaseException as error:
+        greeting = _discard(connection, sock, command)
+        if not isinstance(error, paramiko.SSHException | EOFError | OSError):
+            raise
         slow = time.monotonic() - start >= hop.connect_timeout_s
-        failure = explain_handshake(error, hop, via, slow=slow)
-        if (
-            login.started
-            or slow
-            or isinstance(error, paramiko.ssh_exception.IncompatiblePeer)
-            or "Indecip" in str(error)
-        ):
-            raise failure from None
-        raise _Dropped(failure) from None
-    except BaseException:
-        _discard(connection, sock, command)
-        raise
+        failure = explain_handshake(error, hop, via, greeting, slow=slow)
+        if not login.started and not slow and is_drop(error, greeting):
+            raise _Dropped(failure) from None
+        raise failure from None
     chain.add(connection, command)
 
 
@@ -174,10 +168,12 @@ def _make_connection(
 
 def _discard(
     connection: fabric.Connection, sock: socket.socket | paramiko.Channel, command: Popen[bytes] | None
-) -> None:
-    with suppress(OSError, EOFError, paramiko.SSHException):
-        connection.client.close()
-    with suppress(OSError, EOFError, paramiko.SSHException):
-        sock.close()
+) -> str:
+    """Close what was begun. Returns what the server said in place of an SSH version."""
+    session = connection.client.get_transport()
+    for thing in (connection.client, sock):
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            thing.close()
     if command:
         command.terminate()
+    return session.greeting if session else ""

@@ -6,6 +6,8 @@ import errno
 import socket
 from shlex import quote
 
+from paramiko.ssh_exception import IncompatiblePeer
+
 from jobctl.errors import ConnectError, ConnectionLost
 from jobctl.remote.ssh.config import Hop
 
@@ -65,25 +67,28 @@ def explain_jump(error: Exception, hop: Hop, via: Hop) -> ConnectError:
     return ConnectError(what, where=hop.label, value=text, hint=hint, next_command=make_ssh_command(hop, via))
 
 
-def explain_handshake(error: Exception, hop: Hop, via: Hop | None, *, slow: bool) -> ConnectError:
-    """There is a connection, but no SSH session came of it."""
-    text = str(error)
-    if "Indecipherable" in text:
-        what, hint = f"what listens on {hop.host}, port {hop.port}, is no SSH server", "the port may be another one"
-    elif "Incompatible" in text or type(error).__name__ == "IncompatiblePeer":
+def is_drop(error: Exception, greeting: str) -> bool:
+    """The server hung up before the login, as sshd does by chance when many come at once: worth another try."""
+    return not isinstance(error, IncompatiblePeer) and (not greeting or "MaxStartups" in greeting)
+
+
+def explain_handshake(error: Exception, hop: Hop, via: Hop | None, greeting: str, *, slow: bool) -> ConnectError:
+    """There is a connection, but no SSH session came of it. `greeting` is what came in place of an SSH version."""
+    value = greeting or str(error) or type(error).__name__
+    if isinstance(error, IncompatiblePeer):
         what, hint = f"{hop.host} and this laptop have no algorithm in common", "the server is very old, or very strict"
     elif slow:
-        what = (
-            f"{hop.host} took the connection on port {hop.port} and then said nothing for {hop.connect_timeout_s:g} s"
+        what = f"{hop.host} took the connection and then said nothing for {hop.connect_timeout_s:g} s"
+        hint = "the host may be overloaded, or a firewall swallows what comes after the first packets"
+    elif greeting and not is_drop(error, greeting):
+        what = f"what listens on {hop.host}, port {hop.port}, does not let us speak SSH"
+        hint = (
+            "the port may belong to another service, or the server has banned this address; it said what stands above"
         )
-        hint = "the host may be overloaded, or a firewall swallows what comes after the greeting"
     else:
         what = f"{hop.host} closed the connection before the login"
-        hint = (
-            "too many connections at once (MaxStartups), a ban after failed logins (fail2ban), or a proxy that gave up"
-        )
-    command = make_ssh_command(hop, via)
-    return ConnectError(what, where=hop.label, value=text or type(error).__name__, hint=hint, next_command=command)
+        hint = "too many connections at once (MaxStartups), a ban (fail2ban), or a ProxyCommand that gave up"
+    return ConnectError(what, where=hop.label, value=value, hint=hint, next_command=make_ssh_command(hop, via))
 
 
 def make_connection_lost(name: str, cause: Exception | None) -> ConnectionLost:

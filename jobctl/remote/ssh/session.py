@@ -34,7 +34,15 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 class _Packets(Packetizer):
     def __init__(self, sock: socket.socket) -> None:
         self.line = Line(sock)
+        self.greeting = ""
+        """What the server said in place of its version, or before it: `Exceeded MaxStartups`, `HTTP/1.1 400 ...`."""
         super().__init__(self.line)  # type: ignore[arg-type]  # it calls send, recv and close
+
+    def readline(self, timeout: float) -> str:
+        line = super().readline(timeout)
+        if not line.startswith("SSH-"):
+            self.greeting += line[:200]
+        return line
 
 
 Answers = Callable[[str, str, list[tuple[str, bool]]], list[str]]
@@ -82,6 +90,10 @@ class Session(paramiko.Transport):
     @property
     def line(self) -> Line:
         return self.packetizer.line
+
+    @property
+    def greeting(self) -> str:
+        return self.packetizer.greeting
 
     def watch(self) -> None:
         """Look after the peer from now on."""
