@@ -24,22 +24,21 @@ from jobctl.spec.yaml_write import flow
 
 
 class _Tokens:
-    """What the expressions of one rendering gave, in order, and the token that each of them left."""
+    """What the expressions of one rendering gave, in order, and the token, a plain word, that each of them left."""
 
     def __init__(self, texts: Mapping[str, str], context: Mapping[str, Any]) -> None:
         # Named by a hash of all that goes in: nothing that goes in can contain it.
         seed = repr((sorted(texts.items()), context)).encode("utf-8", "backslashreplace")
-        self.name = hashlib.sha256(seed).hexdigest()[:24]
-        self.pattern = re.compile(f'"@{self.name}-([0-9]+)@"')
+        self.name = f"jobctl{hashlib.sha256(seed).hexdigest()[:24]}"
+        self.pattern = re.compile(f"{self.name}x([0-9]+)x")
         self.written: list[str] = []
 
     def leave(self, value: Any) -> str:
         """The token that stands for a value from now on."""
-        if isinstance(value, jinja2.Undefined):
-            str(value)  # StrictUndefined raises here and names what is missing
+        _check_defined(value)
         # What a {% set %} block or a macro wrote is text that holds tokens itself.
         self.written.append(flow(self.fill(value) if isinstance(value, str) else value))
-        return f'"@{self.name}-{len(self.written) - 1}@"'
+        return f"{self.name}x{len(self.written) - 1}x"
 
     def fill(self, text: str) -> str:
         """The text with values in place of tokens."""
@@ -47,8 +46,17 @@ class _Tokens:
 
     def alone(self, scalar: yaml.ScalarEvent) -> bool:
         """Whether a scalar of the text is one token, or has none in it."""
-        whole = scalar.style == '"' and self.pattern.fullmatch(f'"{scalar.value}"') is not None
-        return whole or f"@{self.name}-" not in scalar.value
+        plain = scalar.style is None and self.pattern.fullmatch(scalar.value) is not None
+        return plain or self.name not in scalar.value
+
+
+def _check_defined(value: Any) -> None:
+    """Raises UndefinedError, which names what is missing."""
+    if isinstance(value, jinja2.Undefined):
+        str(value)
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for item in items:
+        _check_defined(item)
 
 
 def render_text(texts: Mapping[str, str], name: str, context: Mapping[str, Any], *, folder: str) -> str:
@@ -92,12 +100,6 @@ def _environment(texts: Mapping[str, str], tokens: _Tokens, folder: str) -> Sand
 
 def _check_stand_alone(text: str, tokens: _Tokens, source: str) -> None:
     """Every token is a whole scalar (or in a comment). Text that is not YAML at all is left to the YAML parser."""
-    for match in tokens.pattern.finditer(text):
-        if (
-            text[match.start() - 1 : match.start()] not in "\n [{,:"
-            or text[match.end() : match.end() + 1] not in "\n ]},:"
-        ):
-            raise _not_alone(text, tokens, source, text.count("\n", 0, match.start()))
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.ScalarEvent) and not tokens.alone(event):

@@ -16,7 +16,7 @@ from jobctl.spec.config import Config
 from jobctl.spec.fields import Label, Name, Part
 from jobctl.spec.job import Job
 from jobctl.spec.render import render_text
-from jobctl.spec.validate import Problem, config_error, did_you_mean, problems, validate
+from jobctl.spec.validate import Problem, config_error, problems, validate
 from jobctl.spec.values import Value, resolve_values
 from jobctl.spec.yaml_source import load_yaml
 
@@ -91,15 +91,8 @@ def make_job(template: Template, config: Config) -> Job:
             where=error.where,
             value=error.value,
             hint=error.hint,
-            next_command=f"jobctl render {config.document.source}",
+            next_command=f"jobctl render --text {config.document.source}",
         ) from None
-
-
-def unknown_template(name: str, known: list[str], config: Config) -> ConfigError:
-    """The error for a config whose template is not there."""
-    return config_error(
-        [Problem(("template",), "no such template", did_you_mean(name, known), repr(name))], config.document
-    )
 
 
 def _text(data: bytes, source: str) -> str:

@@ -50,13 +50,16 @@ def did_you_mean(word: object, known: Iterable[str], *, several: str = "known") 
 
 def show(value: object, limit: int = 80) -> str:
     """A value in an error message: one line, printable, cut to `limit` characters."""
-    text = repr(value)
+    text = str(value).lower() if isinstance(value, bool) else "null" if value is None else repr(value)
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def validate(model: type[M], document: Document, *, next_command: str = "") -> M:
     """The document as `model`. Raises ConfigError with every mistake that was found."""
+    if document.data is None:
+        hint = f"it needs: {', '.join(name for name, field in model.model_fields.items() if field.is_required())}"
+        raise ConfigError("nothing is written in it", where=document.source, hint=hint, next_command=next_command)
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
@@ -121,7 +124,7 @@ def _problem(model: type[BaseModel], details: ErrorDetails) -> Problem:
         known = _fields_at(model, path[:-1])
         return Problem(path, f"unknown key {show(path[-1])}", did_you_mean(path[-1], known))
     if kind == "missing":
-        return Problem(path, "is missing")
+        return Problem(path, "this key is missing")
     if kind == "value_error":
         return _misfit(path, details)
     told = _TOLD.get(kind)

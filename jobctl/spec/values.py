@@ -56,12 +56,20 @@ def misfit(value: Value, given: object) -> Problem | None:
         best = closest(given, (str(choice) for choice in value.choices))
         hint = f"did you mean {best!r}?" if best else ""
         return Problem((), f"expected one of {', '.join(map(show, value.choices))}", hint, show(given))
-    if isinstance(given, str):
-        try:
-            check_text(given)
-        except Misfit as error:
-            return Problem((), str(error), "", show(given))
+    try:
+        _check_texts(given)
+    except Misfit as error:
+        return Problem((), str(error), "", show(given))
     return None
+
+
+def _check_texts(given: object) -> None:
+    """Every text in a value can be written down. Raises Misfit."""
+    if isinstance(given, str):
+        check_text(given)
+    elif isinstance(given, list | dict):
+        for item in [*given, *given.values()] if isinstance(given, dict) else given:
+            _check_texts(item)
 
 
 def _fits(kind: ValueType, given: object) -> bool:

@@ -20,7 +20,7 @@ from jobctl.spec.yaml_rules import add_core_rules
 Path = tuple[str | int, ...]
 """Where a field is: ("stages", 0, "name"). Written `stages[0].name`."""
 
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 """More than any file for people has; ends what aliases of aliases would blow up."""
 
 
@@ -118,6 +118,10 @@ class _Walk:
     def refuse(self, what: str, node: yaml.Node, hint: str = "") -> ConfigError:
         return _error(what, self.source, self.text, _mark(node), hint)
 
+    def refuse_tag(self, node: yaml.Node) -> ConfigError:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        return self.refuse(f"the tag {tag} is not known here", node, "only plain YAML values are read")
+
 
 def _build(node: yaml.Node, path: Path, walk: _Walk) -> Any:
     """A node as plain data; notes the place of everything below it."""
@@ -129,7 +133,7 @@ def _build(node: yaml.Node, path: Path, walk: _Walk) -> Any:
     if id(node) in walk.open_nodes:
         raise walk.refuse("an alias to something that contains it", node)
     if node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-        raise walk.refuse(f"the tag {node.tag} is not known here", node, "only plain YAML values are read")
+        raise walk.refuse_tag(node)
     walk.open_nodes.add(id(node))
     try:
         if isinstance(node, yaml.MappingNode):
@@ -158,7 +162,7 @@ def _scalar(node: yaml.ScalarNode, walk: _Walk) -> Any:
     value: str = node.value
     kind = node.tag.rpartition(":")[2]
     try:
-        if node.tag == "tag:yaml.org,2002:str" or node.tag == "!":
+        if node.tag == "tag:yaml.org,2002:str":
             return value
         if node.tag == "tag:yaml.org,2002:null":
             return None
@@ -170,7 +174,7 @@ def _scalar(node: yaml.ScalarNode, walk: _Walk) -> Any:
             return float(value.lower().replace(".inf", "inf").replace(".nan", "nan"))
     except (KeyError, ValueError):
         raise walk.refuse(f"{value[:60]!r} is not a value of type {kind}", node) from None
-    raise walk.refuse(f"the tag {node.tag} is not known here", node, "only plain YAML values are read")
+    raise walk.refuse_tag(node)
 
 
 def _mark(node: yaml.Node) -> Mark:
@@ -205,8 +209,9 @@ _HINTS = (
 def _syntax_error(error: yaml.MarkedYAMLError, source: str, text: str) -> ConfigError:
     at = error.problem_mark or error.context_mark
     mark = Mark(at.line + 1, at.column + 1) if at else Mark(1, 1)
-    told = " ".join(part for part in (error.context, error.problem) if part)
+    problem = (error.problem or "").removeprefix("but ")
+    told = " ".join(part for part in (error.context, problem) if part)
     hint = next((hint for needle, hint in _HINTS if needle in told), "")
     if error.context and error.context_mark and error.context_mark.line + 1 != mark.line:
-        told = f"{error.problem} ({error.context} that begins on line {error.context_mark.line + 1})"
+        told = f"{problem} ({error.context} that begins on line {error.context_mark.line + 1})"
     return _error(f"not valid YAML: {told}", source, text, mark, hint)
