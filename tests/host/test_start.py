@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_run_survives_the_death_of_its_starters_whole_session(weird_path: Path
         for signum in (signal.SIGHUP, signal.SIGKILL):
             os.killpg(starter.pid, signum)
         starter.wait()
-    assert control.status(run_dir)["state"] == "RUNNING"
+    assert control.status(run_dir)["state"] in ("QUEUED", "RUNNING")
     assert wait_for_end(run_dir)["state"] == "SUCCEEDED"
 
 
@@ -48,6 +49,21 @@ def test_starting_twice_at_once_gives_one_supervisor(tmp_path: Path) -> None:
         thread.join()
     assert len(answers) == 4
     assert {answer["state"] for answer in answers} <= {"QUEUED", "RUNNING", "SUCCEEDED"}
+    assert wait_for_end(run_dir)["state"] == "SUCCEEDED"
+    events = [line["event"] for line in read_lines(run_dir / "events.jsonl")]
+    assert events.count("supervisor_started") == 1
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2])
+def test_a_starter_killed_at_any_moment_leaves_one_run_that_can_be_started(tmp_path: Path, after_s: float) -> None:
+    run_dir = stage_run(tmp_path, make_job("killed-1", [python_stage("s", SLEEP)]))
+    argv = [sys.executable, "-c", START_AND_STAY, PROJECT, str(tmp_path), "killed-1"]
+    starter = subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(after_s)
+    starter.kill()
+    starter.wait()
+    assert run_dir.exists() != (tmp_path / "staging" / "killed-1").exists()
+    control.start(tmp_path, "killed-1")
     assert wait_for_end(run_dir)["state"] == "SUCCEEDED"
     events = [line["event"] for line in read_lines(run_dir / "events.jsonl")]
     assert events.count("supervisor_started") == 1
