@@ -5,6 +5,7 @@
     ├── InputError            exit 2   what the user wrote or typed
     │   ├── ConfigError                a YAML file: file, line, field, value
     │   ├── TemplateError              a template: file, line
+    │   │   └── RenderedJobError       it renders, but not to a job; carries the text that it renders to
     │   └── CodeSourceError            a code source that is not there, or a git ref that is not in it
     ├── HostError             exit 3   a host, or the way to it
     │   ├── ConnectError               no connection: name, refused, unreachable, timed out
@@ -85,6 +86,12 @@ class ConfigError(InputError):
 
 class TemplateError(InputError):
     pass
+
+
+class RenderedJobError(TemplateError):
+    """`text` is the whole rendered text, so that `jobctl render` can show what is wrong in its place."""
+
+    text = ""
 
 
 class CodeSourceError(InputError):

@@ -4,6 +4,7 @@ import click
 
 from jobctl.cli import show
 from jobctl.cli.options import config_argument, json_option, set_option
+from jobctl.errors import RenderedJobError
 
 
 @click.command("render")
@@ -11,11 +12,20 @@ from jobctl.cli.options import config_argument, json_option, set_option
 @set_option
 @json_option
 def main(config: str, sets: tuple[str, ...], as_json: bool) -> None:
-    """Show the job that CONFIG means: its YAML, and each stage's commands. Changes nothing."""
+    """Show the job that CONFIG means: its YAML, and each stage's commands. Changes nothing.
+
+    Where the template renders to something that is no job, the rendered text is shown with its line numbers.
+    """
     from jobctl import api
     from jobctl.plan.commands import make_text
 
-    job = api.render(config, sets)
+    try:
+        job = api.render(config, sets)
+    except RenderedJobError as error:
+        if not as_json:
+            for number, line in enumerate(error.text.split("\n"), start=1):
+                show.text(f"{number:>5} | {line}".rstrip())
+        raise
     if as_json:
         show.as_json("render", job.model_dump(mode="json"))
     else:

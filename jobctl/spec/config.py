@@ -11,6 +11,7 @@ from jobctl.errors import ConfigError, InputError
 from jobctl.spec.fields import Name, Part
 from jobctl.spec.validate import validate
 from jobctl.spec.yaml_source import Document, load_yaml
+from jobctl.spec.yaml_write import flow
 
 
 class Override(NamedTuple):
@@ -18,6 +19,10 @@ class Override(NamedTuple):
 
     path: tuple[str, ...]
     value: Any
+
+    def as_argument(self) -> str:
+        """What is written after `--set`."""
+        return f"{'.'.join(self.path)}={flow(self.value)}"
 
     def __str__(self) -> str:
         return f"--set {'.'.join(self.path)}=..."

@@ -6,12 +6,13 @@ alone, not inside a longer text and not between quotes. So no value can change w
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationError
 
-from jobctl.errors import ConfigError, TemplateError
+from jobctl.errors import ConfigError, RenderedJobError, TemplateError
 from jobctl.spec.config import Config
 from jobctl.spec.fields import Label, Name, Part
 from jobctl.spec.job import Job
@@ -80,19 +81,17 @@ def render(template: Template, config: Config) -> str:
 
 
 def make_job(template: Template, config: Config) -> Job:
-    """The validated job. Raises ConfigError for the values; TemplateError where the rendered text is no job."""
+    """The validated job. Raises ConfigError for the values; RenderedJobError where the rendered text is no job."""
     text = render(template, config)
     source = f"{template.folder}/{JOB_SOURCE}, rendered"
     try:
         return validate(Job, load_yaml(text, source))
     except ConfigError as error:
-        raise TemplateError(
-            error.what,
-            where=error.where,
-            value=error.value,
-            hint=error.hint,
-            next_command=f"jobctl render --text {config.document.source}",
-        ) from None
+        told = RenderedJobError(error.what, where=error.where, value=error.value, hint=error.hint)
+        sets = [word for override in config.overrides for word in ("--set", override.as_argument())]
+        told.next_command = shlex.join(["jobctl", "render", config.document.source, *sets])
+        told.text = text
+        raise told from None
 
 
 def _text(data: bytes, source: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobctl.errors import ConfigError, InputError
+from jobctl.errors import ConfigError, InputError, RenderedJobError
 from jobctl.spec.config import apply_overrides, load_config, parse_set
 from jobctl.spec.inventory import load_inventory, pick_host
 from jobctl.spec.job import Job
@@ -149,6 +149,15 @@ def test_a_set_that_does_not_fit_the_template_is_named(text: str, told: str) -> 
     config = load_config("template: small\nvalues: {value: 1}", "x")
     with pytest.raises(InputError, match=f"--set {text.partition('=')[0]}(.|\n)*{told}"):
         render(with_value("integer", "a: {{ value }}"), apply_overrides(config, [parse_set(text)]))
+
+
+def test_the_command_that_shows_a_wrong_job_repeats_what_was_set() -> None:
+    config = load_config("template: small\nvalues: {value: 1}", "my configs/a.yaml")
+    config = apply_overrides(config, [parse_set("value=2")])
+    with pytest.raises(RenderedJobError) as caught:
+        make_job(with_value("integer", "cards: {{ value }}\n"), config)
+    assert caught.value.next_command == "jobctl render 'my configs/a.yaml' --set value=2"
+    assert caught.value.text == "cards: 2\n"
 
 
 def test_a_job_has_the_name_of_its_config_else_of_its_template() -> None:
