@@ -17,7 +17,7 @@ def main(config: str, sets: tuple[str, ...], as_json: bool) -> None:
     Where the template renders to something that is no job, the rendered text is shown with its line numbers.
     """
     from jobctl import api
-    from jobctl.plan.commands import make_text
+    from jobctl.api.texts import job_text
 
     try:
         job = api.render(config, sets)
@@ -29,4 +29,4 @@ def main(config: str, sets: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         show.as_json("render", job.model_dump(mode="json"))
     else:
-        show.text(make_text(job))
+        show.text(job_text(job))

@@ -1,12 +1,22 @@
-"""JSON Schemas for editors."""
+"""Texts for people and editors: a job with its commands, JSON Schemas."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import InputError
+
+if TYPE_CHECKING:
+    from jobctl.spec.job import Job
+
+
+def job_text(job: Job) -> str:
+    """The job's YAML and, as comments, each stage's commands as one would type them."""
+    from jobctl.plan.commands import make_text
+
+    return make_text(job)
 
 
 def schema(kind: str, template: str | None = None) -> dict[str, Any]:
