@@ -13,20 +13,16 @@ import shutil
 import sys
 import time
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
+from http.client import HTTPException
+
+from store import hash_of, part_name, store_folder
 
 AGENT = {"User-Agent": "jobctl"}  # some stores answer Python's own name with 403
 
 
 class Unavailable(Exception):
     """The file cannot be had; the message says why and what to do."""
-
-
-def cache_folder():
-    """<work_dir>/datasets/downloads; beside the run where there is no work_dir, as in a try by hand."""
-    run_dir = os.environ.get("JOBCTL_RUN_DIR", os.path.abspath(".."))
-    work_dir = os.path.dirname(os.path.dirname(run_dir))
-    return os.path.join(work_dir if "JOBCTL_RUN_DIR" in os.environ else run_dir, "datasets", "downloads")
 
 
 def is_url(source):
@@ -37,19 +33,18 @@ def is_url(source):
 def fetch(url, sha256=None):
     """The path of the downloaded file. Raises Unavailable."""
     name = hashlib.sha256(url.encode()).hexdigest()[:16] + "-" + os.path.basename(url.split("?")[0])
-    path = os.path.join(cache_folder(), name)
+    path = os.path.join(store_folder("downloads"), name)
     if not os.path.isfile(path):
-        os.makedirs(cache_folder(), exist_ok=True)
-        part = f"{path}.{os.getpid()}.part"
+        part = part_name(path)
         try:
             download(url, part)
             os.rename(part, path)
-        except (OSError, ValueError) as error:  # URLError is an OSError
+        except (OSError, ValueError, HTTPException) as error:  # URLError is an OSError
             reason = getattr(error, "reason", None) or error
             hint = "Where this host has no way to the internet, give a file of your own (see the template's values)."
             raise Unavailable(f"cannot download {url}: {reason}\n  {hint}") from None
         finally:
-            if os.path.exists(part):
+            with suppress(FileNotFoundError):
                 os.unlink(part)
     if sha256 and hash_of(path) != sha256.lower():
         os.unlink(path)
@@ -73,15 +68,6 @@ def download(url, path):
                     print(f"  {size / 1e6:.1f} of {int(expected or 0) / 1e6:.1f} MB", flush=True)
     if expected is not None and size != int(expected):
         raise OSError(f"it ended after {size} of {expected} bytes")
-
-
-def hash_of(path):
-    """SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def main():

@@ -17,13 +17,22 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 from check_cityscapes import LABEL_SUFFIX, POLYGON_SUFFIX, SPLITS
+from store import hash_of, part_name, put_in_place, store_folder
 
 
 def convert(pair):
-    """Draw one polygon file as a label picture, as PaddleSeg's tools/data/convert_cityscapes.py does."""
-    from cityscapesscripts.preparation.json2labelImg import json2labelImg
+    """Draw one polygon file as a label picture, as PaddleSeg's tools/data/convert_cityscapes.py does; once a host."""
+    polygons, label = pair
+    stored = os.path.join(store_folder("labels"), hash_of(polygons) + ".png")
+    if not os.path.isfile(stored):
+        from cityscapesscripts.preparation.json2labelImg import json2labelImg
 
-    json2labelImg(pair[0], pair[1], "trainIds")
+        try:
+            json2labelImg(polygons, part_name(stored), "trainIds")
+            os.rename(part_name(stored), stored)
+        except (Exception, SystemExit) as error:  # it ends the process for a class that it does not know
+            raise RuntimeError(f"{polygons}: cannot be converted ({type(error).__name__}: {error})") from None
+    put_in_place(stored, label)
 
 
 def find_unconverted(given):

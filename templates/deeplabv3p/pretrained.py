@@ -13,8 +13,10 @@ import os
 import shutil
 import sys
 import tarfile
+from contextlib import suppress
 
-from fetch import Unavailable, cache_folder, fetch
+from fetch import Unavailable, fetch
+from store import part_name, put_in_place, store_folder
 
 ARCHIVES = (".tgz", ".tar.gz", ".tar")
 
@@ -37,7 +39,7 @@ def find_given(folder, url):
 
 def unpack(archive, weights):
     """Take the one file out of the archive that matters. Raises Unavailable when it is damaged or has no such file."""
-    part = f"{weights}.{os.getpid()}.part"
+    part = part_name(weights)
     try:
         with tarfile.open(archive) as tar:
             members = [each for each in tar if each.isfile() and os.path.basename(each.name) == "model.pdparams"]
@@ -48,16 +50,18 @@ def unpack(archive, weights):
         os.rename(part, weights)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise Unavailable(f"{archive}: is damaged ({error})") from None
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(part)
 
 
 def weights_from(source):
     """The weights file itself: `source`, or what is in it, unpacked once a host."""
     if not source.endswith(ARCHIVES):
         return source
-    folder = cache_folder()
-    os.makedirs(folder, exist_ok=True)
     state = os.stat(source)  # an archive of the same name may be another one
-    weights = os.path.join(folder, f"{os.path.basename(source)}-{state.st_size}-{state.st_mtime_ns}.pdparams")
+    name = f"{os.path.basename(source)}-{state.st_size}-{state.st_mtime_ns}.pdparams"
+    weights = os.path.join(store_folder("pretrained"), name)
     if not os.path.isfile(weights):
         print(f"unpacking {source}", flush=True)
         unpack(source, weights)
@@ -76,11 +80,7 @@ def main():
     target = os.path.join(args.seg_home, "pretrained_model", folder, name)
     try:
         source = find_given(args.given, args.url) if args.given else fetch(args.url, args.sha256)
-        weights = weights_from(source)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if os.path.lexists(target):
-            os.unlink(target)
-        os.symlink(weights, target)
+        put_in_place(weights_from(source), target)
     except (Unavailable, OSError) as error:
         return str(error)
     print(f"{target}: {os.path.getsize(target)} bytes")

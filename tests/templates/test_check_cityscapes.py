@@ -177,3 +177,15 @@ def test_a_folder_that_is_not_there_is_a_message_and_no_traceback(tmp_path: Path
     code, told = check(tmp_path / "nowhere")
     assert code == 1
     assert "folder missing: 4\n" in told and "Traceback" not in told
+
+
+def test_what_an_earlier_run_has_read_is_read_again_only_where_it_changed(dataset: Path) -> None:
+    env = {"JOBCTL_RUN_DIR": str(dataset.parent / "work/runs/run")}
+    args = ("deeplabv3p/check_cityscapes.py", str(dataset))
+    first, second = (run_helper(*args, cwd=dataset, env=env) for _ in range(2))
+    assert (first[0], second[0]) == (0, 0)
+    assert "reading 11 images" in first[1] and "have not changed" in second[1]
+    (dataset / IMAGE).write_bytes(b"")
+    code, told = run_helper(*args, cwd=dataset, env=env)
+    assert code == 1
+    assert "unreadable file: 1\n" in told

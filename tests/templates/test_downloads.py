@@ -43,7 +43,7 @@ class Run:
         return self.code.parent / "seg_home/pretrained_model/resnet50_vd_ssld_v2/model.pdparams"
 
     def kept(self) -> list[Path]:
-        return [path for path in (self.work_dir / "datasets/downloads").glob("*") if path.is_file()]
+        return [path for path in (self.work_dir / "datasets").glob("*/*") if path.is_file()]
 
 
 @pytest.fixture
