@@ -57,6 +57,19 @@ def load_host(inventory: str | Path, name: str | None) -> Host:
     return pick_host(load_inventory(places.read_text(Path(inventory), "inventory"), str(inventory)), name)
 
 
+def load_target(inventory: str | Path, name: str | None) -> Host:
+    """As `load_host`, for a host that is to run something. Raises InputError for what cannot be done there yet."""
+    host = load_host(inventory, name)
+    if host.runtime != "bare":
+        raise InputError(
+            "jobctl cannot run stages in containers yet, and does not quietly run them outside of one",
+            where=f"{inventory}: host {host.name}",
+            value=f"runtime: {host.runtime}",
+            hint="`runtime: bare` runs them on the host itself, with its own CANN and Python",
+        )
+    return host
+
+
 def load_hosts(inventory: str | Path) -> list[Host]:
     return list(load_inventory(places.read_text(Path(inventory), "inventory"), str(inventory)).hosts.values())
 

@@ -56,7 +56,7 @@ def submit(
     """Render, send, start. Raises InputError, HostError, TransferError and their kinds; then nothing runs."""
     tell = listener or Silent()
     written = prepare.load(config, sets)
-    target = prepare.load_host(inventory, host)
+    target = prepare.load_target(inventory, host)
     tell.note("reading code and data")
     inputs = prepare.gather_inputs(written)
     book = records or Records()
