@@ -74,7 +74,7 @@ def end_processes(run: Run) -> None:
         run.signals.pause_through(seconds)
         run.journal.beat()
 
-    left = processes.end_all(lambda: processes.processes_of(run.job["run_id"], os.getpid()), grace_s, pause)
+    left = processes.end_all(lambda: processes.processes_of(run.run_dir, os.getpid()), grace_s, pause)
     if left:
         run.journal.event("processes_left", pids=[process.pid for process in left])
 

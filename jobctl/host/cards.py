@@ -100,7 +100,7 @@ def _note(path: Path) -> Json:
 
 def _left_behind(note: Json) -> bool:
     """Whether a holder that died without letting go has left processes of its run behind, on its cards."""
-    return bool(note.get("run_id")) and bool(processes.processes_of(note["run_id"]))
+    return bool(note.get("run_dir")) and bool(processes.processes_of(Path(note["run_dir"])))
 
 
 def acquire(

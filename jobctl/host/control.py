@@ -159,9 +159,9 @@ def cancel(root: Path, run_id: str, grace_s: float = 10.0, patience_s: float = 1
         return found
     stragglers: List[Process] = []
     if supervisor is not None:
-        stragglers = processes.processes_of(run_id, supervisor.pid)
+        stragglers = processes.processes_of(run_dir, supervisor.pid)
         processes.send(supervisor, signal.SIGKILL)
-    return _cancel_unsupervised(run_dir, run_id, grace_s, stragglers)
+    return _cancel_unsupervised(run_dir, grace_s, stragglers)
 
 
 def _ask_supervisor(run_dir: Path, patience_s: float) -> Optional[Process]:
@@ -189,7 +189,7 @@ def _living_supervisor(told: Json) -> Optional[Process]:
     return living if living is not None and living.start_ticks == told["start_ticks"] else None
 
 
-def _cancel_unsupervised(run_dir: Path, run_id: str, grace_s: float, stragglers: List[Process]) -> Json:
+def _cancel_unsupervised(run_dir: Path, grace_s: float, stragglers: List[Process]) -> Json:
     lock = take_lock(run_dir / "supervisor.lock", wait_s=_LOCK_WAIT_S)
     if lock is None:  # another cancel is at it, or a supervisor that cannot even be killed
         return status(run_dir)
@@ -197,7 +197,7 @@ def _cancel_unsupervised(run_dir: Path, run_id: str, grace_s: float, stragglers:
         found = _read_status(run_dir)
         if found["state"] in states.FINAL:
             return found
-        left = processes.end_all(lambda: _living(run_id, stragglers), grace_s)
+        left = processes.end_all(lambda: _living(run_dir, stragglers), grace_s)
         reason = "cancelled; its supervisor was gone"
         if left:
             reason += "; these processes cannot be ended: {}".format(", ".join(str(one.pid) for one in left))
@@ -206,8 +206,8 @@ def _cancel_unsupervised(run_dir: Path, run_id: str, grace_s: float, stragglers:
         os.close(lock)
 
 
-def _living(run_id: str, stragglers: List[Process]) -> List[Process]:
-    found = {process.pid: process for process in processes.processes_of(run_id)}
+def _living(run_dir: Path, stragglers: List[Process]) -> List[Process]:
+    found = {process.pid: process for process in processes.processes_of(run_dir)}
     found.update({one.pid: one for one in stragglers if processes.is_alive(one.pid, one.start_ticks)})
     return list(found.values())
 

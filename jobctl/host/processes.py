@@ -1,7 +1,7 @@
 """The processes of a run, and their end.
 
-A process belongs to a run when it descends from the run's supervisor, or when it carries `JOBCTL_RUN_ID=<run id>` in
-its environment. Never by name: another user's training looks the same.
+A process belongs to a run when it descends from the run's supervisor, or when its environment carries the run's id and
+folder (`JOBCTL_RUN_ID`, `JOBCTL_RUN_DIR`). Never by name: another user's training looks the same.
 
 Paddle's launcher puts each rank in a session of its own (launch/utils/process_context.py, seen on 3.3.1), so neither
 `killpg` nor the end of the launcher reaches them. The supervisor is a child subreaper and inherits what is orphaned.
@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 PR_SET_CHILD_SUBREAPER = 36
 MARKER = "JOBCTL_RUN_ID"
+FOLDER_MARKER = "JOBCTL_RUN_DIR"
 
 
 class Process(NamedTuple):
@@ -64,12 +66,17 @@ def is_alive(pid: int, start_ticks: int) -> bool:
     return found is not None and found.start_ticks == start_ticks and found.state not in "ZX"
 
 
-def processes_of(run_id: str, root_pid: Optional[int] = None) -> List[Process]:
-    """Living descendants of `root_pid` and living processes of this user marked with `run_id`, without ourselves."""
+def marks_of(run_dir: Path) -> Dict[str, str]:
+    """The variables that mark every process of a run."""
+    return {MARKER: run_dir.name, FOLDER_MARKER: str(run_dir)}
+
+
+def processes_of(run_dir: Path, root_pid: Optional[int] = None) -> List[Process]:
+    """Living descendants of `root_pid` and living processes of this user marked with the run, without ourselves."""
     table = _process_table()
     wanted = _descendants(table, root_pid) if root_pid else set()
-    marker = os.fsencode("{}={}".format(MARKER, run_id))
-    wanted.update(pid for pid in table if pid not in wanted and _is_marked(pid, marker))
+    marker, folder = os.fsencode("{}={}".format(MARKER, run_dir.name)), os.path.realpath(str(run_dir))
+    wanted.update(pid for pid in table if pid not in wanted and _is_marked(pid, marker, folder))
     wanted -= {os.getpid(), root_pid or 0}
     return [table[pid] for pid in sorted(wanted) if table[pid].state not in "ZX"]
 
@@ -143,15 +150,21 @@ def _descendants(table: Dict[int, Process], root_pid: int) -> Set[int]:
     return found
 
 
-def _is_marked(pid: int, marker: bytes) -> bool:
-    folder = "/proc/{}".format(pid)
+def _is_marked(pid: int, marker: bytes, folder: str) -> bool:
+    place = "/proc/{}".format(pid)
     try:
-        if os.stat(folder).st_uid != os.geteuid():
+        if os.stat(place).st_uid != os.geteuid():
             return False
-        with open(folder + "/environ", "rb") as handle:
-            return marker in handle.read().split(b"\0")
+        with open(place + "/environ", "rb") as handle:
+            environ = handle.read().split(b"\0")
     except OSError:
         return False
+    if marker not in environ:
+        return False
+    # Two work_dirs of one user may hold runs of one name; the same folder may have been spelled in another way.
+    start = os.fsencode(FOLDER_MARKER + "=")
+    told = [entry[len(start) :] for entry in environ if entry.startswith(start)]
+    return os.path.realpath(os.fsdecode(told[0])) == folder if told else False
 
 
 def _open_pidfd(pid: int) -> Optional[int]:

@@ -62,8 +62,7 @@ def make_environ(run: Run, stage: Json, step: Json, attempt: int) -> Dict[str, s
     environ.update(run.secrets)
     environ.update(
         {
-            processes.MARKER: run.job["run_id"],
-            "JOBCTL_RUN_DIR": str(run.run_dir),
+            **processes.marks_of(run.run_dir),
             "JOBCTL_STAGE": stage["name"],
             "JOBCTL_ATTEMPT": str(attempt),
         }
@@ -78,7 +77,7 @@ def _sourced(run: Run, environ: Dict[str, str], files: List[str]) -> Dict[str, s
     for path in paths:
         if not os.path.isfile(path):
             raise StepProblem("the file to source is not on this host: " + path)
-    marked = dict(environ, **{processes.MARKER: run.job["run_id"]})
+    marked = dict(environ, **processes.marks_of(run.run_dir))
     with tempfile.TemporaryFile() as sink, open(str(run.run_dir / "supervisor.log"), "ab") as noise:
         pid = spawn(run, surroundings.source_argv(paths), run.run_dir, marked, sink, noise)
         while run.signals.exit_code(pid) is None:

@@ -91,7 +91,7 @@ def wait_for(ask: Callable[[], Json], enough: Callable[[Json], bool], patience_s
         time.sleep(0.01)
 
 
-def marked_processes(run_id: str) -> list[int]:
+def marked_processes(run_dir: Path) -> list[int]:
     """Every living process on this machine that carries the run's mark, by a walk over /proc of the test's own."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -102,7 +102,7 @@ def marked_processes(run_id: str) -> list[int]:
             state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if f"JOBCTL_RUN_ID={run_id}".encode() in environ and state not in "ZX":
+        if f"JOBCTL_RUN_DIR={run_dir}".encode() in environ and state not in "ZX":
             found.append(int(entry.name))
     return found
 

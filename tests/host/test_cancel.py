@@ -36,7 +36,7 @@ def start_training(root: Path, run_id: str, plan: Json) -> Path:
     run_dir = stage_run(root, make_job(run_id, [train_stage(plan)]))
     control.start(root, run_id)
     wait_for(lambda: control.status(run_dir), lambda status: bool(status["progress"]))
-    assert len(marked_processes(run_id)) >= 5
+    assert len(marked_processes(run_dir)) >= 5
     return run_dir
 
 
@@ -58,7 +58,7 @@ def test_cancel_ends_every_rank_and_leaves_a_stranger_alone(
     status = control.cancel(weird_path, "cancel-1", grace_s=0.5)
     assert status["state"] == "CANCELLED"
     assert status["stages"][0]["state"] == "CANCELLED"
-    assert marked_processes("cancel-1") == []
+    assert marked_processes(run_dir) == []
     assert not is_supervised(run_dir)
     assert stranger.poll() is None
     assert len(children_of(stranger.pid)) == 4
@@ -71,10 +71,10 @@ def test_what_a_dead_supervisor_left_behind_is_found_and_ended(
     os.kill(control.status(run_dir)["supervisor"]["pid"], signal.SIGKILL)
     lost = wait_for(lambda: control.status(run_dir), lambda status: status["state"] == "LOST")
     assert lost["reason"] == "its supervisor is gone: killed, or the host was restarted"
-    assert marked_processes("orphan-1") != []
+    assert marked_processes(tmp_path / "runs" / "orphan-1") != []
     status = control.cancel(tmp_path, "orphan-1", grace_s=0.2)
     assert status["state"] == "CANCELLED"
-    assert marked_processes("orphan-1") == []
+    assert marked_processes(tmp_path / "runs" / "orphan-1") == []
     assert stranger.poll() is None
 
 
@@ -84,7 +84,7 @@ def test_a_supervisor_that_does_not_answer_is_ended_with_all_it_started(tmp_path
     os.kill(supervisor, signal.SIGSTOP)
     status = control.cancel(tmp_path, "stopped-1", grace_s=0.2, patience_s=0.3)
     assert status["state"] == "CANCELLED"
-    assert marked_processes("stopped-1") == []
+    assert marked_processes(tmp_path / "runs" / "stopped-1") == []
     assert not is_alive(supervisor)
 
 

@@ -80,4 +80,4 @@ def test_a_run_succeeds_and_another_is_cancelled(version: str, program: Path, we
     stage_run(weird_path, make_job("old-2", [train_stage({"iters": 100000, "ignore_term": True})], submitted_at=2.0))
     runs = json.loads(run_python(version, RUN, str(program), str(weird_path)))
     assert [run["state"] for run in runs] == ["SUCCEEDED", "CANCELLED"], runs
-    assert marked_processes("old-2") == []
+    assert marked_processes(weird_path / "runs" / "old-2") == []

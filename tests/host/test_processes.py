@@ -32,8 +32,8 @@ def start() -> Iterator[Start]:
     """Starts processes; those that a test leaves behind are ended."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(argv: list[str], run_id: str | None = None) -> subprocess.Popen[bytes]:
-        environ = dict(os.environ, **({"JOBCTL_RUN_ID": run_id} if run_id else {}))
+    def begin(argv: list[str], run_dir: Path | None = None) -> subprocess.Popen[bytes]:
+        environ = {**os.environ, **(processes.marks_of(run_dir) if run_dir else {})}
         child = subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, start_new_session=True)
         started.append(child)
         return child
@@ -55,32 +55,41 @@ def read_line(child: subprocess.Popen[bytes]) -> None:
     child.stdout.readline()
 
 
-def test_a_marked_process_is_found_in_any_session_and_an_unmarked_one_is_not(start: Start) -> None:
-    mine, other, stranger = start(SLEEP, "run-1"), start(SLEEP, "run-10"), start(SLEEP)
-    assert pids(processes.processes_of("run-1")) == {mine.pid}
-    assert pids(processes.processes_of("run-10")) == {other.pid}
+def test_a_marked_process_is_found_in_any_session_and_no_other(start: Start, weird_path: Path) -> None:
+    mine, other = start(SLEEP, weird_path / "a" / "run-1"), start(SLEEP, weird_path / "a" / "run-10")
+    of_another_work_dir, stranger = start(SLEEP, weird_path / "b" / "run-1"), start(SLEEP)
+    assert pids(processes.processes_of(weird_path / "a" / "run-1")) == {mine.pid}
+    assert pids(processes.processes_of(weird_path / "a" / "run-10")) == {other.pid}
+    assert pids(processes.processes_of(weird_path / "b" / "run-1")) == {of_another_work_dir.pid}
     assert stranger.poll() is None
 
 
-def test_descendants_are_found_without_a_mark(start: Start) -> None:
+def test_a_run_is_found_by_another_spelling_of_its_folder(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "real" / "run-1").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    child = start(SLEEP, tmp_path / "link" / "run-1")
+    assert pids(processes.processes_of(tmp_path / "real" / "run-1")) == {child.pid}
+
+
+def test_descendants_are_found_without_a_mark(start: Start, tmp_path: Path) -> None:
     parent = start(["sh", "-c", "env -u JOBCTL_RUN_ID sleep 3600 & echo $!; wait"])
     assert parent.stdout is not None
     grandchild = int(parent.stdout.readline())
-    assert grandchild in pids(processes.processes_of("run-none", root_pid=os.getpid()))
+    assert grandchild in pids(processes.processes_of(tmp_path / "run-none", root_pid=os.getpid()))
     os.kill(grandchild, signal.SIGKILL)
 
 
-def test_ourselves_are_never_among_them() -> None:
-    found = processes.processes_of("run-1", root_pid=os.getppid())
+def test_ourselves_are_never_among_them(tmp_path: Path) -> None:
+    found = processes.processes_of(tmp_path / "run-1", root_pid=os.getppid())
     assert os.getpid() not in pids(found)
     assert os.getppid() not in pids(found)
 
 
 @pytest.mark.parametrize("script", [IGNORE_TERM, FORK_ON_TERM], ids=["ignores TERM", "forks on TERM"])
-def test_everything_ends_whatever_it_does_about_it(start: Start, script: str) -> None:
-    read_line(start([sys.executable, "-c", script], "run-2"))
-    assert processes.end_all(lambda: processes.processes_of("run-2"), grace_s=0.3) == []
-    assert processes.processes_of("run-2") == []
+def test_everything_ends_whatever_it_does_about_it(start: Start, tmp_path: Path, script: str) -> None:
+    read_line(start([sys.executable, "-c", script], tmp_path / "run-2"))
+    assert processes.end_all(lambda: processes.processes_of(tmp_path / "run-2"), grace_s=0.3) == []
+    assert processes.processes_of(tmp_path / "run-2") == []
 
 
 def test_another_process_under_a_known_pid_is_not_signalled(start: Start) -> None:
@@ -94,14 +103,14 @@ def test_another_process_under_a_known_pid_is_not_signalled(start: Start) -> Non
     assert not processes.send(found, signal.SIGKILL)
 
 
-def test_a_zombie_is_not_alive(start: Start) -> None:
-    child = start(["true"], "run-3")
+def test_a_zombie_is_not_alive(start: Start, tmp_path: Path) -> None:
+    child = start(["true"], tmp_path / "run-3")
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     found = processes.look_up(child.pid)
     assert found is not None
     assert found.state == "Z"
     assert not processes.is_alive(child.pid, found.start_ticks)
-    assert processes.processes_of("run-3") == []
+    assert processes.processes_of(tmp_path / "run-3") == []
 
 
 def test_a_name_with_parentheses_and_spaces_does_not_confuse_the_table(start: Start, tmp_path: Path) -> None:

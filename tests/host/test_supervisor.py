@@ -172,7 +172,7 @@ def test_ranks_that_outlive_their_launcher_end_with_the_stage(tmp_path: Path) ->
     stage = train_stage({"stay": True})
     status = run_job(tmp_path, make_job("stay-1", [stage, python_stage("after", "pass")]))
     assert status["state"] == "SUCCEEDED"
-    assert marked_processes("stay-1") == []
+    assert marked_processes(tmp_path / "runs" / "stay-1") == []
 
 
 PRINT_ENVIRONMENT = "import json, os; json.dump(dict(os.environ), open('output/environ', 'w'))"
