@@ -12,7 +12,7 @@ import traceback
 
 import click
 
-from jobctl.errors import JobctlError
+from jobctl.errors import InputError, JobctlError
 
 
 def run_reporting_failures(command: click.Command, args: list[str]) -> int:
@@ -24,7 +24,7 @@ def run_reporting_failures(command: click.Command, args: list[str]) -> int:
         _report(error, args)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        _report(_as_input_error(error), args)
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -35,6 +35,13 @@ def run_reporting_failures(command: click.Command, args: list[str]) -> int:
         return 0
     except Exception as error:
         return _bug(error)
+
+
+def _as_input_error(error: click.ClickException) -> InputError:
+    """What click found wrong with the words of the command, in our form."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "jobctl"
+    return InputError(error.format_message(), next_command=f"{path} --help")
 
 
 def _report(error: JobctlError, args: list[str]) -> None:

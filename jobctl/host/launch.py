@@ -50,8 +50,10 @@ def _staging_lock(root: Path, run_id: str) -> Iterator[None]:
             raise busy
         if not os.path.exists(path) or not os.path.samestat(os.stat(path), os.fstat(handle)):
             raise busy  # locked a file that its last owner has just removed
-        yield
-        os.unlink(path)
+        try:
+            yield
+        finally:
+            os.unlink(path)
     finally:
         os.close(handle)
 
@@ -75,7 +77,14 @@ def _stage(root: Path, params: Dict[str, Any], payload: bytes) -> None:
     staging = root / "staging" / params["run_id"]
     if staging.exists():
         shutil.rmtree(str(staging))
-    trees = Trees(root)
+    try:
+        _lay_out(staging, Trees(root), params, payload)
+    except BaseException:
+        shutil.rmtree(str(staging), ignore_errors=True)
+        raise
+
+
+def _lay_out(staging: Path, trees: Trees, params: Dict[str, Any], payload: bytes) -> None:
     spec = dict(params["spec"])
     spec["data"] = [_data_target(trees, entry) for entry in params["data"]]
     staging.mkdir(parents=True)

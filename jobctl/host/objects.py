@@ -10,6 +10,7 @@ time; it is read again, and dropped when it is not what its name says.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -92,13 +93,19 @@ class Incoming:
         self._file = os.fdopen(handle, "wb")
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._beside)  # an error of write(2) names no file
         self._hash.update(data)
         self._size += len(data)
 
     def finish(self) -> bool:
         """True when the content is what was announced; otherwise nothing is left of it."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._beside)
         if (self._hash.hexdigest(), self._size) != self._want:
             os.unlink(self._beside)
             return False
@@ -107,7 +114,8 @@ class Incoming:
         return True
 
     def discard(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
         if os.path.exists(self._beside):
             os.unlink(self._beside)
 

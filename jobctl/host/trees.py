@@ -128,8 +128,9 @@ class Trees:
                     at += length
                     current = (index, incoming, left - length)
                     if left - length <= 0:
+                        whole = incoming.finish()
                         current = None
-                        if not incoming.finish():
+                        if not whole:
                             hint = "a file that is written to while it is sent? submit again"
                             raise OpError("transfer", "a file changed on the way: %s" % row.path, hint=hint)
                 received += len(payload)
