@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 CONTRACT: Mapping[str, str] = MappingProxyType(
     {
-        # Without it the launcher does not know the device: "ValueError: substring not found" in
-        # paddle/distributed/launch/context/device.py (paddlepaddle 3.3.1).
+        # Up to paddlepaddle 3.2.2 the launcher knows of the cards by it alone: without it --devices ends in
+        # "ValueError: substring not found" (launch/context/device.py). 3.3.1 asks the plugin, and tells the ranks itself.
         "PADDLE_XCCL_BACKEND": "npu",
         # Seconds. Two hours: cards that cannot reach each other look like a hang until then.
         "HCCL_CONNECT_TIMEOUT": "7200",

@@ -61,9 +61,13 @@ def with_pythonpath(environ: Environ, code: Path, entries: Sequence[str]) -> Env
 
 
 def with_cards(environ: Environ, device: str, cards: Sequence[int]) -> Environ:
-    """The cards that the processes see. `--devices` counts from 0 then; NPU_VISIBLE_DEVICES would shift it again."""
+    """The cards that the processes see. `--devices` counts from 0 then; NPU_VISIBLE_DEVICES would shift it again.
+
+    On CPUs: none. A login's CUDA_VISIBLE_DEVICES, even an empty one, makes the launcher look for as many devices as
+    there are ranks, and fail: "IndexError: list index out of range" (paddlepaddle 3.3.1).
+    """
     if device != "npu":
-        return dict(environ)
+        return {name: value for name, value in environ.items() if not name.endswith("_VISIBLE_DEVICES")}
     seen = {name: value for name, value in environ.items() if name != "NPU_VISIBLE_DEVICES"}
     seen["ASCEND_RT_VISIBLE_DEVICES"] = ",".join(str(card) for card in cards)
     return seen

@@ -11,7 +11,8 @@ LAUNCH = ("python", "-u", "-m", "paddle.distributed.launch")
 """`python` is the venv's: the supervisor puts its `bin` first in PATH."""
 
 CPU_ENV = {"PADDLE_DISTRI_BACKEND": "gloo"}
-"""Where there is no accelerator the ranks talk over gloo (paddle/distributed/parallel.py, paddlepaddle 3.3.1)."""
+"""The launcher tells it to each rank where it sees no device (launch/controllers/collective.py, paddlepaddle 3.3.1);
+told by us, it does not depend on that."""
 
 
 def make_argv(step: Step, job: Job, devices: Sequence[int] | None = None) -> list[str]:
