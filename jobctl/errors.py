@@ -1,23 +1,23 @@
 """Everything that can go wrong, in one tree. Every error says what, where, which value, and the next command.
 
-    JobctlError
-    ├── JobFailed             exit 1   the job ran and did not succeed
-    ├── InputError            exit 2   what the user wrote or typed
-    │   ├── ConfigError                a YAML file: file, line, field, value
-    │   ├── TemplateError              a template: file, line
-    │   │   └── RenderedJobError       it renders, but not to a job; carries the text that it renders to
-    │   └── CodeSourceError            a code source that is not there, or a git ref that is not in it
-    ├── HostError             exit 3   a host, or the way to it
-    │   ├── ConnectError               no connection: name, refused, unreachable, timed out
-    │   ├── UnknownHostKey             never seen: refused, with the line that adds it
-    │   ├── ChangedHostKey             another key than the one recorded: refused
-    │   ├── AuthError                  password, key or passphrase not accepted
-    │   ├── ConnectionLost             it was there and is gone; the run on the host is not touched by it
-    │   ├── PythonMissing              no Python, or one older than 3.7
-    │   ├── NoSpace                    the host's disk or quota is full
-    │   └── HostProgramError           the host program said no, or something that is not our protocol
-    ├── TransferError         exit 4   bytes that did not arrive as they were sent
-    └── RunNotFound           exit 5   no such run, or more than one
+JobctlError
+├── JobFailed             exit 1   the job ran and did not succeed
+├── InputError            exit 2   what the user wrote or typed
+│   ├── ConfigError                a YAML file: file, line, field, value
+│   ├── TemplateError              a template: file, line
+│   │   └── RenderedJobError       it renders, but not to a job; carries the text that it renders to
+│   └── CodeSourceError            a code source that is not there, or a git ref that is not in it
+├── HostError             exit 3   a host, or the way to it
+│   ├── ConnectError               no connection: name, refused, unreachable, timed out
+│   ├── UnknownHostKey             never seen: refused, with the line that adds it
+│   ├── ChangedHostKey             another key than the one recorded: refused
+│   ├── AuthError                  password, key or passphrase not accepted
+│   ├── ConnectionLost             it was there and is gone; the run on the host is not touched by it
+│   ├── PythonMissing              no Python, or one older than 3.7
+│   ├── NoSpace                    the host's disk or quota is full
+│   └── HostProgramError           the host program said no, or something that is not our protocol
+├── TransferError         exit 4   bytes that did not arrive as they were sent
+└── RunNotFound           exit 5   no such run, or more than one
 """
 
 from __future__ import annotations
