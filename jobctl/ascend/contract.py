@@ -14,7 +14,7 @@ from types import MappingProxyType
 CONTRACT: Mapping[str, str] = MappingProxyType(
     {
         # Up to paddlepaddle 3.2.2 the launcher knows of the cards by it alone: without it --devices ends in
-        # "ValueError: substring not found" (launch/context/device.py). 3.3.1 asks the plugin, and tells the ranks itself.
+        # "ValueError: substring not found" (launch/context/device.py). 3.3.1 asks the plugin, and tells the ranks.
         "PADDLE_XCCL_BACKEND": "npu",
         # Seconds. Two hours: cards that cannot reach each other look like a hang until then.
         "HCCL_CONNECT_TIMEOUT": "7200",

@@ -6,10 +6,10 @@ Two places that paths are relative to: the code tree (`cwd`, `link`, `pythonpath
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
@@ -44,11 +44,7 @@ def _check_unique(values: Iterable[str], what: str, at: str) -> None:
 
 def _check_no_credentials(text: str) -> str:
     """Law: secrets are never in argv, and what is in a job is written to `job.json`."""
-    try:
-        parts = urlsplit(text.partition("+")[2] if text.startswith("git+") else text)
-    except ValueError:
-        return text
-    if parts.scheme in ("http", "https") and "@" in parts.netloc:
+    if re.search(r"https?://[^/\s?#]*@", text):
         raise Misfit(
             "contains a user name or password, which would end up in the run's files",
             hint="use a credential helper or ~/.netrc where it is fetched, or name a variable under 'secrets'",
