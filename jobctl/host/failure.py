@@ -31,12 +31,12 @@ _LONGEST_REASON = 400
 
 
 class Fault(NamedTuple):
-    """The first error in one worker's log. `at` is seconds since the epoch, when the log itself tells."""
+    """The first error of one worker. `at` is seconds since the epoch, when the log itself tells."""
 
     rank: int
     line: str
     at: Optional[float]
-    consequence: bool
+    doubt: int  # 0: a cause; 1: it ended without a word; 2: what a healthy rank says when another one has gone
 
 
 def exit_words(code: int) -> str:
@@ -92,12 +92,12 @@ def find_fault(workers: Dict[int, str], launcher: str = "") -> Optional[Fault]:
         at = _ABORTED_AT.search(text)
         if line is not None:
             when = float(at.group(1)) if at else None
-            faults.append(Fault(rank, line, when, bool(_CONSEQUENCE.search(line))))
-        elif blamed.get(rank, 0) < 0:  # killed from outside: it had no time to say anything
-            faults.append(Fault(rank, exit_words(blamed[rank]), None, False))
+            faults.append(Fault(rank, line, when, 2 if _CONSEQUENCE.search(line) else 0))
+        elif blamed.get(rank):  # below 0 it was killed, and had no time to say anything
+            faults.append(Fault(rank, exit_words(blamed[rank]), None, 0 if blamed[rank] < 0 else 1))
     if not faults:
         return None
-    return min(faults, key=lambda fault: (fault.consequence, fault.at or 0.0, fault.rank not in blamed, fault.rank))
+    return min(faults, key=lambda fault: (fault.doubt, fault.at or 0.0, fault.rank not in blamed, fault.rank))
 
 
 def last_line(text: str) -> Optional[str]:

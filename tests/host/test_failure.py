@@ -68,7 +68,12 @@ def test_the_first_error_of_a_log_is_found(name: str) -> None:
     assert (failure.first_error("starting\n" + text) or "") == wanted
 
 
-LAUNCHER = "LAUNCH ERROR 2026 Pod failed\nContainer rank {rank} status failed cmd ['python'] code {code} log x\n"
+LAUNCHER = """\
+LAUNCH INFO 2026-11-23 07:51:41,432 Pod failed
+LAUNCH ERROR 2026-11-23 07:51:41,432 Container failed !!!
+Container rank {rank} status failed cmd ['/opt/venv/bin/python', '-u', 'train.py'] code {code} log /x/workerlog.{rank}
+LAUNCH INFO 2026-11-23 07:51:41,633 Exit code -15
+"""
 WORKERS: dict[str, tuple[dict[int, str], str, tuple[int, str]]] = {
     "the cause before the consequence": (
         {
@@ -87,6 +92,11 @@ WORKERS: dict[str, tuple[dict[int, str], str, tuple[int, str]]] = {
         {0: TRACEBACK.format(last="RuntimeError: Connection reset by peer"), 1: "training\n"},
         LAUNCHER.format(rank=1, code=-9),
         (1, "killed by SIGKILL"),
+    ),
+    "a rank that ended without a word": (
+        {0: TRACEBACK.format(last="RuntimeError: Connection reset by peer"), 1: "training\n"},
+        LAUNCHER.format(rank=1, code=7),
+        (1, "exit code 7"),
     ),
     "the rank that the launcher names, of several": (
         {rank: TRACEBACK.format(last="ValueError: the same everywhere") for rank in range(4)},
