@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -152,7 +152,8 @@ def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
 
 
 def _is_model(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    # On Python 3.10 tuple[X, ...] counts as a type, and issubclass does not take it.
+    return get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 Told = Callable[[Any, dict[str, Any]], tuple[str, str]]
