@@ -9,6 +9,7 @@ from typing import IO, NamedTuple, Optional
 
 from . import processes
 from .files import Json, read_json
+from .links import make_links
 from .step import TICK_S, Run, StepProblem, announce, make_environ, start_step
 from .watch import Watch
 
@@ -80,6 +81,9 @@ def end_processes(run: Run) -> None:
 
 
 def _run_step(run: Run, stage: Json, step: Json, attempt: int, log: IO[bytes], watch: Watch) -> Outcome:
+    problem = make_links(run.run_dir, run.job)  # for each step: one before may have cloned the code
+    if problem is not None:
+        raise StepProblem(problem)
     environ = make_environ(run, stage, step, attempt)
     distributed = bool(step.get("distributed"))
     if distributed:

@@ -125,7 +125,7 @@ def explain(problem: Optional[str], code: Optional[int], workers: Dict[int, str]
         said = last_line(log)
     if said and said not in (problem or ""):
         parts.append(said)
-    if code:
+    if code and not (said or "").endswith(exit_words(code)):
         parts.append(exit_words(code))
     line = " · ".join(" ".join(part.split()) for part in parts) or "it failed and said nothing"
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from . import cards, links, processes, states
+from . import cards, processes, states
 from .attempt import CANCEL_FILE, end_processes
 from .files import Json, read_json
 from .journal import Journal
@@ -85,8 +85,7 @@ def _run_stages(run: Run) -> tuple[str, Optional[str]]:
     for index, stage in enumerate(run.job["stages"]):
         if run.journal.status["stages"][index]["state"] == states.SUCCEEDED:
             continue
-        problem = links.make_links(run.run_dir, run.job)
-        reason = problem or run_stage(run, index)
+        reason = run_stage(run, index)
         if reason is not None:
             return states.FAILED, "{}: {}".format(stage["name"], reason)
     return states.SUCCEEDED, None

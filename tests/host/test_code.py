@@ -40,7 +40,8 @@ def repository(weird_path: Path) -> Path:
 
 
 def run_code(root: Path, run_id: str, source: Json, *stages: Json) -> Json:
-    job = make_job(run_id, [CODE, *stages], code=source)
+    """A run whose first stage clones: there is no code folder before it."""
+    job = make_job(run_id, list(stages) or [CODE], code=source)
     stage_run(root, job)
     (root / "staging" / run_id / "code").rmdir()
     return run_staged(root, job)
@@ -56,7 +57,7 @@ def test_the_commit_asked_for_is_what_the_stages_see(weird_path: Path, repositor
     first = git(repository, "rev-parse", "HEAD")
     commit(repository, "train.py", "second\n")
     url = {"path": str(repository), "file address": f"file://{repository}", "through a server": served(repository)}[how]
-    status = run_code(weird_path, "code-1", {"git": url, "commit": first, "ref": None}, LOOK)
+    status = run_code(weird_path, "code-1", {"git": url, "commit": first, "ref": None}, CODE, LOOK)
     assert status["state"] == "SUCCEEDED", status
     run_dir = weird_path / "runs" / "code-1"
     assert (run_dir / "logs" / "look.log").read_text() == "+ cat train.py\nfirst\n"
@@ -72,11 +73,17 @@ def served(repository: Path) -> str:
     return f"file://localhost{repository}"
 
 
+def test_the_step_after_the_clone_finds_the_links(tmp_path: Path, repository: Path) -> None:
+    steps = [*CODE["steps"], {"argv": ["cp", "train.py", "output/done"]}]
+    stage = {"name": "both", "steps": steps, "must_leave": ["output/done"]}
+    assert run_code(tmp_path, "links-1", {"git": str(repository), "ref": "main"}, stage)["state"] == "SUCCEEDED"
+
+
 def test_without_a_commit_the_branch_is_taken(tmp_path: Path, repository: Path) -> None:
     git(repository, "checkout", "--quiet", "-b", "npu_cann8.0")
     commit(repository, "train.py", "on the branch\n")
     git(repository, "checkout", "--quiet", "main")
-    status = run_code(tmp_path, "ref-1", {"git": str(repository), "commit": None, "ref": "npu_cann8.0"}, LOOK)
+    status = run_code(tmp_path, "ref-1", {"git": str(repository), "commit": None, "ref": "npu_cann8.0"}, CODE, LOOK)
     assert status["state"] == "SUCCEEDED", status
     assert (tmp_path / "runs" / "ref-1" / "code" / "train.py").read_text() == "on the branch\n"
 
@@ -117,7 +124,7 @@ def test_a_copy_that_lacks_a_picture_is_used_with_a_warning(tmp_path: Path, repo
     head = commit(repository, "demo.gif", "a picture nobody needs\n")
     blob = git(repository, "rev-parse", "HEAD:demo.gif")
     (repository / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
-    status = run_code(tmp_path, "hole-1", {"git": str(repository), "commit": head, "ref": None}, LOOK)
+    status = run_code(tmp_path, "hole-1", {"git": str(repository), "commit": head, "ref": None}, CODE, LOOK)
     assert status["state"] == "SUCCEEDED", status
     log = (tmp_path / "runs" / "hole-1" / "logs" / "code.log").read_text()
     assert "warning: the repository is not whole" in log

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobctl.host import pip_words
+from jobctl.host import control, pip_words
 from jobctl.host.fingerprint import make_fingerprint, requirement_files
-from tests.host.runs import Json, make_job, run_job
+from tests.host.runs import Json, make_job, run_job, stage_run, wait_for_end
 
 ENVIRONMENT: Json = {"name": "environment", "steps": [{"argv": ["@host", "environment"]}]}
 PYTHON: Json = {"executable": "/usr/bin/python3", "version": "3.9.2", "tag": "cpython-39", "arch": "aarch64"}
@@ -39,20 +39,25 @@ def offline(wheels: Path, *wanted: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_an_environment_is_built_once_and_the_stages_run_in_it(weird_path: Path, wheels: Path) -> None:
+def test_an_environment_is_built_once_and_the_stages_of_all_runs_run_in_it(weird_path: Path, wheels: Path) -> None:
     spec = {"install": [offline(wheels, "tiny")], "verify": ["python", "-c", "import tiny"]}
     stage = {"name": "s", "steps": [{"argv": ["python", "-c", "import sys, tiny; print(tiny.VALUE, sys.prefix)"]}]}
-    first = run_job(weird_path, make_environment_job("first-1", spec, [stage]))
-    assert first["state"] == "SUCCEEDED", first
-    second = run_job(weird_path, make_environment_job("second-1", spec, [stage]))
-    assert second["state"] == "SUCCEEDED", second
+    # Two at once, and one later: one builds, one waits, all find.
+    run_dirs = [stage_run(weird_path, make_environment_job(f"twin-{n}", spec, [stage])) for n in (1, 2)]
+    for run_dir in run_dirs:
+        control.start(weird_path, run_dir.name)
+    ends = [wait_for_end(run_dir) for run_dir in run_dirs]
+    ends.append(run_job(weird_path, make_environment_job("later-1", spec, [stage])))
+    assert [end["state"] for end in ends] == ["SUCCEEDED"] * 3, ends
     (place,) = (path for path in (weird_path / "environments").iterdir() if path.is_dir())
-    for run_id, said in (("first-1", "building environment"), ("second-1", "is there already, built")):
-        logs = weird_path / "runs" / run_id / "logs"
-        assert said in (logs / "environment.log").read_text()
-        assert (logs / "s.log").read_text().endswith(f"\n42 {place}\n")
-    told = (weird_path / "runs" / "second-1" / "environment.json").read_text()
-    assert '"tiny": "1.0"' in told
+    run_dirs.append(weird_path / "runs" / "later-1")
+    logs = [(run_dir / "logs" / "environment.log").read_text() for run_dir in run_dirs]
+    assert sum("building environment" in log for log in logs) == 1
+    assert sum("waiting for another run that builds the same" in log for log in logs) == 1
+    assert sum("is there already, built" in log for log in logs) == 2
+    for run_dir in run_dirs:
+        assert (run_dir / "logs" / "s.log").read_text().endswith(f"\n42 {place}\n")
+        assert '"tiny": "1.0"' in (run_dir / "environment.json").read_text()
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobctl.host.journal import Journal
 from tests.host.runs import (
     Json,
     make_job,
@@ -236,3 +237,26 @@ def test_data_is_found_under_its_link_in_the_code_tree(weird_path: Path) -> None
 def test_a_data_link_cannot_lead_out_of_the_code_tree(tmp_path: Path) -> None:
     job = make_job("link-1", [python_stage("s", "pass")], data=[{"name": "x", "link": "../../x", "target": "/"}])
     assert run_job(tmp_path, job)["reason"] == "s: the link '../../x' leads out of the code tree"
+
+
+def test_paddles_log_folder_is_closed_to_others(tmp_path: Path) -> None:
+    run_job(tmp_path, make_job("closed-1", [train_stage()]))
+    folder = tmp_path / "runs" / "closed-1" / "log" / "train-1"
+    # envlog.N holds the whole environment, secrets included.
+    assert (folder / "envlog.0").exists()
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_training_without_the_launcher_is_followed_in_the_stages_own_log(tmp_path: Path) -> None:
+    line = "[INFO]\\t[EVAL] #Images: 4 mIoU: 0.5000 Acc: 0.6000 Kappa: 0.1 Dice: 0.2"
+    status = run_job(tmp_path, make_job("alone-1", [python_stage("val", f"print('{line}')")]))
+    assert (status["progress"]["miou"], status["progress"]["acc"]) == (0.5, 0.6)
+
+
+def test_a_disk_that_cannot_be_written_does_not_end_the_supervisor(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "gone", make_job("disk-1", []), {})
+    assert journal.change(state="RUNNING") is False
+    journal.event("anything")
+    journal.record({"kind": "train", "iter": 1})
+    (tmp_path / "gone").mkdir()
+    assert journal.change(reason="back again") is True
