@@ -58,6 +58,27 @@ class Records:
     def remove(self, run_id: str) -> None:
         (self._folder / f"{run_id}.json").unlink(missing_ok=True)
 
+    def remove_unclaimed(self, run_id: str) -> bool:
+        """Remove the record of a submit that was cut; not one that is under way. True: it is gone."""
+        with self._locked(run_id) as mine:
+            if mine:
+                self.remove(run_id)
+        return mine
+
+    @contextmanager
+    def _locked(self, run_id: str) -> Iterator[bool]:
+        """Whether this process alone works on the record now."""
+        with (self._folder / f"{run_id}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                Path(lock.name).unlink(missing_ok=True)
+
     def all(self) -> list[Record]:
         """Newest first. A file that is broken is passed over: `jobctl adopt` brings its run back."""
         found = []
@@ -98,17 +119,12 @@ class Records:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         cut = (record for record in self.all() if record.submission == submission and not record.confirmed)
         for record in itertools.chain(cut, (make() for _ in itertools.count())):
-            with (self._folder / f"{record.run_id}.lock").open("w") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
+            with self._locked(record.run_id) as mine:
+                if not mine:
                     continue
                 record.submission = submission
                 self.save(record)
-                try:
-                    yield record
-                finally:
-                    Path(lock.name).unlink(missing_ok=True)
+                yield record
                 return
 
     def seen(self, record: Record, status: dict[str, Any]) -> None:

@@ -22,6 +22,17 @@ for number in range(400):
     time.sleep(0.005)
 """
 
+SPEAK_IN_TURNS = """
+import os, sys, time
+for turn in range(4):
+    for number in range(200):
+        print(turn, number, "line with \\u4e2d\\u6587 and a tail" * 3)
+    print("end of turn", turn, flush=True)
+    while not os.path.exists(os.path.join(sys.argv[1], "go %d" % turn)):
+        time.sleep(0.01)
+"""
+"""Waits after each turn until it is told to go on."""
+
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
@@ -41,23 +52,32 @@ def cut(sshd: Sshd) -> None:
 def test_a_followed_log_arrives_whole_although_the_connection_is_cut_again_and_again(ssh_lab: Lab, sshd: Sshd) -> None:
     lab = ssh_lab
     lab.inventory.write_text(sshd.inventory("box", work_dir=str(lab.work_dir)))
-    lab.write_config(python(SPEAK))
+    signals = lab.laptop / "signals"
+    signals.mkdir()
+    lab.write_config(python(SPEAK_IN_TURNS, str(signals)))
     run_id = lab.submit()
-    argv = lab.argv("logs", "-f", run_id)
     received = bytearray()
     with subprocess.Popen(
-        argv, cwd=lab.laptop, env=lab.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        lab.argv("logs", "-f", run_id),
+        cwd=lab.laptop,
+        env=lab.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as follower:
         assert follower.stdout and follower.stderr
-        cuts = 0
-        while piece := follower.stdout.read1(4096):  # type: ignore[attr-defined]
-            received += piece
-            if cuts < 3 and len(received) > (cuts + 1) * 4000:
+        for turn in range(4):
+            while f"end of turn {turn}\n".encode() not in received:
+                piece = os.read(follower.stdout.fileno(), 4096)
+                assert piece, "the follower ended too early"
+                received += piece
+            if turn < 3:
                 cut(sshd)
-                cuts += 1
+            (signals / f"go {turn}").touch()
+        while piece := os.read(follower.stdout.fileno(), 4096):
+            received += piece
         told = follower.stderr.read().decode()
     assert follower.returncode == 0, told
-    assert cuts == 3 and "connecting again" in told
+    assert told.count("connecting again") >= 3
     assert bytes(received) == (lab.work_dir / "runs" / run_id / "logs" / "train.log").read_bytes()
 
 
