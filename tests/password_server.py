@@ -1,4 +1,4 @@
-"""An SSH server that takes passwords, by asyncssh: OpenSSH takes them only for accounts of the system, which tests do not make.
+"""An SSH server that takes passwords, by asyncssh: OpenSSH takes those of the system's accounts, and tests make none.
 
 It runs no commands: whoever gets in is told `welcome` and exit code 0.
 """

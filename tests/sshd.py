@@ -4,8 +4,8 @@
         transport = make_ssh_transport(sshd.host())
         inventory.write_text(sshd.inventory("box", work_dir="~/jobctl"))
 
-The login is the user who runs the tests, by a key of its own; HOME is `sshd.home`, an empty folder (by `SetEnv`; commands
-still start in the account's own home). Several servers may run at once, for chains of jump hosts.
+The login is the user who runs the tests, by a key of its own; HOME is `sshd.home`, an empty folder (by `SetEnv`;
+commands still start in the account's own home). Several servers may run at once, for chains of jump hosts.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class Sshd:
     def config_block(self, alias: str, *more: str) -> str:
         """A `Host` block of ssh_config for this server."""
         lines = (
-            f"HostName 127.0.0.1\nPort {self.port}\nUser {self.user}\nIdentityFile {self.identity}\n"
-            f"UserKnownHostsFile {self.known_hosts}\nGlobalKnownHostsFile none\n"
+            f'HostName 127.0.0.1\nPort {self.port}\nUser {self.user}\nIdentityFile "{self.identity}"\n'
+            f'UserKnownHostsFile "{self.known_hosts}"\nGlobalKnownHostsFile none\n'
         )
         return f"Host {alias}\n{lines}" + "".join(f"{line}\n" for line in more)
 

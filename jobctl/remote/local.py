@@ -29,6 +29,8 @@ class LocalTransport:
 
     def open(self, argv: Sequence[str]) -> LocalStream:
         """Start a program. One that cannot be started exits with 127 or 126, as behind a shell."""
+        if not argv:
+            raise ValueError("not an argv that a program can be given: []")
         self._streams = [stream for stream in self._streams if stream.is_open]
         stream = LocalStream(_start(argv, self._env), self.name)
         self._streams.append(stream)

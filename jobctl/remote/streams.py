@@ -23,7 +23,7 @@ class ProgramStream(ByteStream, Protocol):
 
 
 def run_to_end(stream: ProgramStream, argv: Sequence[str], stdin: bytes, timeout_s: float, name: str) -> Completed:
-    """Feed `stdin`, collect all output. Raises ConnectionLost, or HostError when `timeout_s` is over; closes the stream."""
+    """Feed `stdin`, collect all output, close. Raises ConnectionLost, or HostError when `timeout_s` is over."""
     late = threading.Event()
 
     def give_up() -> None:

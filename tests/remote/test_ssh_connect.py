@@ -80,8 +80,13 @@ def test_what_the_network_says_is_put_into_words(error: OSError, what: str) -> N
     assert what in explained.what and explained.value == error.strerror and "ssh -v" in explained.next_command
 
 
+def listen_only(sock: socket.socket) -> None:
+    while sock.recv(1000):
+        pass
+
+
 def test_a_server_that_says_nothing(sshd: Sshd) -> None:
-    with listening(lambda sock: sock.recv(1000) and sock.recv(1) and None) as port:
+    with listening(listen_only) as port:
         error = failure(sshd.host(port=port, connect_timeout_s=0.5))
     assert isinstance(error, ConnectError) and "said nothing for 0.5 s" in error.what
 
@@ -98,8 +103,12 @@ def test_a_server_that_drops_us_before_the_login_is_tried_again(sshd: Sshd, cut_
     cut = relay(sshd.port, cut_after)
     through = relay(sshd.port)
     turns = iter([cut, cut, through])
+
+    def take_turns(sock: socket.socket) -> None:
+        next(turns)(sock)
+
     settings = named_as(sshd, sshd.host())
-    with listening(lambda sock: next(turns)(sock)) as port, connected(replace(settings, port=port), SOON) as transport:
+    with listening(take_turns) as port, connected(replace(settings, port=port), SOON) as transport:
         assert transport.run(["echo", "in"]).stdout == b"in\n"
     with listening(cut) as port:
         error = failure(replace(settings, port=port), SOON)
@@ -137,7 +146,9 @@ def test_the_other_address_of_a_name_is_tried(sshd: Sshd, tmp_path: Path) -> Non
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sshd, Sshd, Sshd]]:
     folder = tmp_path_factory.mktemp("three")
     with ExitStack() as stack:
-        outer, inner, target = (stack.enter_context(running_sshd(folder / name)) for name in ("outer", "inner", "target"))
+        outer, inner, target = (
+            stack.enter_context(running_sshd(folder / name)) for name in ("outer", "inner", "target")
+        )
         yield outer, inner, target
 
 

@@ -11,5 +11,6 @@ stream.py     one running program                  transport.py the Transport of
 
 from jobctl.remote.ssh.make import make_ssh_transport
 from jobctl.remote.ssh.settings import Prompts, SshSettings, Tuning
+from jobctl.remote.ssh.terminal import find_terminal
 
-__all__ = ["Prompts", "SshSettings", "Tuning", "make_ssh_transport"]
+__all__ = ["Prompts", "SshSettings", "Tuning", "find_terminal", "make_ssh_transport"]

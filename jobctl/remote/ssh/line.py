@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+from paramiko import SSHException
 
 from jobctl.remote.ssh.settings import Tuning
 
@@ -54,7 +57,9 @@ class Line:
         return data
 
     def close(self) -> None:
-        self._sock.close()
+        """Below a session over a jump host lies a channel, which says goodbye over a connection that may be gone."""
+        with suppress(EOFError, OSError, SSHException):
+            self._sock.close()
 
     def _check_silence(self) -> None:
         silence_s = time.monotonic() - self._heard_at

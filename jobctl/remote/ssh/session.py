@@ -17,6 +17,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import paramiko
 from paramiko.auth_handler import AuthHandler
@@ -117,6 +118,11 @@ class Session(paramiko.Transport):
         self.auth_handler = handler = _OneService(self)
         ask(handler, answered)
         return handler.wait_for_response(answered)
+
+    def run(self) -> None:
+        """The session's thread. What ends it is kept in `saved_exception`; its own last goodbye may fail."""
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            super().run()
 
     def execute(self, channel: paramiko.Channel, command: str) -> None:
         """Ask for the command without waiting for the answer: a round trip less. A refusal closes the channel."""

@@ -1,0 +1,30 @@
+"""The person at the terminal, asked for passwords and passphrases."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+
+from jobctl.remote.ssh.settings import Prompts
+
+
+class Terminal:
+    """Asks on the controlling terminal, as ssh does, whatever standard input and output are."""
+
+    def ask_secret(self, question: str) -> str | None:
+        try:
+            return getpass.getpass(question)
+        except EOFError:
+            return None
+
+
+def find_terminal() -> Prompts | None:
+    """The terminal, when somebody sees standard error on it; None in scripts, notebooks and CI."""
+    if not sys.stderr.isatty():
+        return None
+    try:
+        with Path("/dev/tty").open("rb"):
+            return Terminal()
+    except OSError:
+        return None
