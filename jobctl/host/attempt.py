@@ -10,11 +10,11 @@ from typing import IO, NamedTuple, Optional
 from . import processes
 from .files import Json, read_json
 from .links import make_links
+from .names import CANCEL_FILE
 from .step import TICK_S, Run, StepProblem, announce, make_environ, start_step
 from .watch import Watch
 
 GRACE_S = 10.0
-CANCEL_FILE = "cancel.json"
 
 
 class Outcome(NamedTuple):

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import List, Optional
 
 from . import processes, states
-from .attempt import CANCEL_FILE
 from .files import Json, append_line, read_json, sync_folder, write_json
-from .journal import first_status
 from .locks import is_held, locked, take_lock
+from .names import CANCEL_FILE, LOCK_VARIABLE
 from .processes import Process
 from .program import argv_of
 from .server import OpError
-from .supervisor import LOCK_VARIABLE
 
 _START_WAIT_S = 20.0
 _LOCK_WAIT_S = 30.0
@@ -60,7 +58,7 @@ def _lock_if_new(root: Path, run_dir: Path) -> Optional[int]:
     if lock is None:
         raise OpError("busy", "somebody else is starting run {}".format(run_dir.name), run_id=run_dir.name)
     try:
-        write_json(staged / "status.json", first_status(job, states.QUEUED))
+        write_json(staged / "status.json", states.first_status(job, states.QUEUED))
         os.rename(str(staged), str(run_dir))
         sync_folder(run_dir.parent)
     except BaseException:
@@ -121,7 +119,7 @@ def _read_status(run_dir: Path) -> Json:
         job = read_json(run_dir / "job.json")
         if job is None:
             raise OpError("no_run", "there is no run {} on this host".format(run_dir.name), run_id=run_dir.name)
-        found = first_status(job, states.QUEUED)
+        found = states.first_status(job, states.QUEUED)
     return found
 
 

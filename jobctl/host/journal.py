@@ -15,45 +15,13 @@ _PROGRESS_S = 1.0
 _T = TypeVar("_T")
 
 
-def first_status(job: Json, state: str) -> Json:
-    """The status of a run that has not begun. `job` is job.json."""
-    return {
-        "version": 1,
-        "run_id": job["run_id"],
-        "name": job.get("name"),
-        "state": state,
-        "stage": None,
-        "reason": None,
-        "submitted_at": job.get("submitted_at"),
-        "started_at": None,
-        "ended_at": None,
-        "updated_at": time.time(),
-        "supervisor": None,
-        "cards": [],
-        "stages": [_first_stage(stage["name"]) for stage in job["stages"]],
-        "progress": {},
-    }
-
-
-def _first_stage(name: str) -> Json:
-    return {
-        "name": name,
-        "state": states.WAITING,
-        "started_at": None,
-        "ended_at": None,
-        "exit_code": None,
-        "attempts": 0,
-        "reason": None,
-    }
-
-
 class Journal:
     """Keeps status.json true. A disk that is full does not end a run: what could not be written is written later."""
 
     def __init__(self, run_dir: Path, job: Json, secrets: Dict[str, str]) -> None:
         self._run_dir = run_dir
         self._secrets = [value for value in secrets.values() if len(value) > 3]
-        self.status = read_json(run_dir / "status.json") or first_status(job, states.QUEUED)
+        self.status = read_json(run_dir / "status.json") or states.first_status(job, states.QUEUED)
         self._progress = Progress()
         self._saved_at = 0.0
         self._unsaved_progress = False

@@ -1,4 +1,4 @@
-"""The states of a run and of a stage, and which change is allowed.
+"""The states of a run and of a stage, which change is allowed, and the status that a run begins with.
 
     STAGING -> QUEUED -> RUNNING -> SUCCEEDED | FAILED | CANCELLED
 
@@ -7,7 +7,10 @@ LOST is never written: it is what a reader concludes when a run is not final and
 
 from __future__ import annotations
 
+import time
 from typing import Optional
+
+from .files import Json
 
 STAGING, QUEUED, RUNNING = "STAGING", "QUEUED", "RUNNING"
 SUCCEEDED, FAILED, CANCELLED, LOST = "SUCCEEDED", "FAILED", "CANCELLED", "LOST"
@@ -27,3 +30,35 @@ def may_change(old: Optional[str], new: str) -> bool:
     if old is None or old == new:
         return True
     return old not in FINAL and _ORDER.get(old, 0) < _ORDER[new]
+
+
+def first_status(job: Json, state: str) -> Json:
+    """The status of a run that has not begun. `job` is job.json."""
+    return {
+        "version": 1,
+        "run_id": job["run_id"],
+        "name": job.get("name"),
+        "state": state,
+        "stage": None,
+        "reason": None,
+        "submitted_at": job.get("submitted_at"),
+        "started_at": None,
+        "ended_at": None,
+        "updated_at": time.time(),
+        "supervisor": None,
+        "cards": [],
+        "stages": [_first_stage(stage["name"]) for stage in job["stages"]],
+        "progress": {},
+    }
+
+
+def _first_stage(name: str) -> Json:
+    return {
+        "name": name,
+        "state": WAITING,
+        "started_at": None,
+        "ended_at": None,
+        "exit_code": None,
+        "attempts": 0,
+        "reason": None,
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import IO, Dict, List, NamedTuple, Union
 
@@ -77,6 +76,8 @@ def _sourced(run: Run, environ: Dict[str, str], files: List[str]) -> Dict[str, s
     for path in paths:
         if not os.path.isfile(path):
             raise StepProblem("the file to source is not on this host: " + path)
+    import tempfile  # slow to import, seldom needed
+
     marked = dict(environ, **processes.marks_of(run.run_dir))
     with tempfile.TemporaryFile() as sink, open(str(run.run_dir / "supervisor.log"), "ab") as noise:
         pid = spawn(run, surroundings.source_argv(paths), run.run_dir, marked, sink, noise)

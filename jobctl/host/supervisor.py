@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from . import cards, processes, states
-from .attempt import CANCEL_FILE, end_processes
+from . import processes, states
 from .files import Json, read_json
 from .journal import Journal
 from .locks import take_lock
-from .signals import Signals, Stopped
-from .stage import run_stage
-from .step import Run
+from .names import LOCK_VARIABLE
+from .signals import Signals
 
-LOCK_VARIABLE = "JOBCTL_LOCK_DESCRIPTOR"
 ALREADY_SUPERVISED = 75
 _LAST_WORD_TRIES = 120  # the end of a run is told for so many times 5 s while the disk is full
 
@@ -40,86 +36,38 @@ def supervise(root: Path, run_dir: Path) -> int:
     if journal.status["state"] in states.FINAL:
         return 0 if journal.status["state"] == states.SUCCEEDED else 1
     with Signals() as signals:
-        run = Run(root, run_dir, job, journal, signals, secrets, [], [])
-        _introduce(run)
-        state, reason = _run_to_the_end(run)
-        _end(run, state, reason)
+        _introduce(journal)
+        # Here, not above: our starter waits for the introduction, and a zipapp's modules are compiled at each start.
+        from .course import run_to_the_end
+        from .step import Run
+
+        state, reason = run_to_the_end(Run(root, run_dir, job, journal, signals, secrets, [], []))
+        _end(run_dir, journal, signals, state, reason)
     return 0 if state == states.SUCCEEDED else 1
 
 
-def _introduce(run: Run) -> None:
+def _introduce(journal: Journal) -> None:
     inherits = processes.become_subreaper()
     me = processes.look_up(os.getpid())
     ticks = me.start_ticks if me else 0
-    run.journal.change(supervisor={"pid": os.getpid(), "start_ticks": ticks, "boot_id": processes.boot_id()})
-    run.journal.event("supervisor_started", pid=os.getpid())
+    journal.change(supervisor={"pid": os.getpid(), "start_ticks": ticks, "boot_id": processes.boot_id()})
+    journal.event("supervisor_started", pid=os.getpid())
     if not inherits:
-        run.journal.event("no_subreaper", hint="orphans of this run are found by their environment only")
+        journal.event("no_subreaper", hint="orphans of this run are found by their environment only")
 
 
-def _run_to_the_end(run: Run) -> tuple[str, Optional[str]]:
-    """The final state and its reason. Nothing of the run lives when this returns."""
-    held: Optional[cards.Lease] = None
-    try:
-        if (run.run_dir / CANCEL_FILE).exists():  # before there was anybody to signal
-            return states.CANCELLED, "cancelled"
-        held = _lease(run)
-        run = run._replace(cards=held.cards, devices=held.devices) if held else run
-        run.journal.change(state=states.RUNNING, reason=None, cards=run.cards, started_at=_now())
-        run.journal.event("run_started", cards=run.cards)
-        return _run_stages(run)
-    except Stopped:
-        return states.CANCELLED, "cancelled"
-    except cards.NoCards as error:
-        return states.FAILED, str(error)
-    except Exception as error:  # whatever it is, the run must have an end that somebody can read
-        traceback.print_exc()
-        return states.FAILED, "the supervisor failed: {}: {}".format(type(error).__name__, error)
-    finally:
-        end_processes(run)
-        if held is not None:
-            held.release()
-
-
-def _run_stages(run: Run) -> tuple[str, Optional[str]]:
-    for index, stage in enumerate(run.job["stages"]):
-        if run.journal.status["stages"][index]["state"] == states.SUCCEEDED:
-            continue
-        reason = run_stage(run, index)
-        if reason is not None:
-            return states.FAILED, "{}: {}".format(stage["name"], reason)
-    return states.SUCCEEDED, None
-
-
-def _lease(run: Run) -> Optional[cards.Lease]:
-    if run.job.get("device") != "npu":
-        return None
-
-    def wait(reason: str) -> None:
-        if run.journal.status["reason"] != reason:
-            run.journal.change(reason=reason)
-            run.journal.event("waiting_for_cards", reason=reason)
-        run.journal.beat()
-        run.signals.pause(0.5)
-
-    run.journal.change(state=states.QUEUED)
-    holder: Json = {"run_id": run.job["run_id"], "by": run.job.get("submitted_by"), "run_dir": str(run.run_dir)}
-    return cards.acquire(run.root, int(run.job["cards"]), run.job.get("cards_wanted"), holder, wait)
-
-
-def _end(run: Run, state: str, reason: Optional[str]) -> None:
-    journal = run.journal
+def _end(run_dir: Path, journal: Journal, signals: Signals, state: str, reason: Optional[str]) -> None:
     stages: List[Json] = journal.status["stages"]
     for index, stage in enumerate(stages):
         if stage["state"] == states.RUNNING:
             journal.change_stage(index, state=state, ended_at=_now(), reason=reason)
-    _forget_secrets(run.run_dir)
+    _forget_secrets(run_dir)
     journal.event("run_ended", state=state, reason=reason)
     last: Dict[str, object] = {"state": state, "reason": reason, "ended_at": _now()}
     for _ in range(_LAST_WORD_TRIES):
         if journal.change(**last):
             return
-        run.signals.pause_through(5.0)
+        signals.pause_through(5.0)
 
 
 def _forget_secrets(run_dir: Path) -> None:

@@ -1,0 +1,7 @@
+"""Names that the one who starts or cancels a run and its supervisor agree on."""
+
+LOCK_VARIABLE = "JOBCTL_LOCK_DESCRIPTOR"
+"""The environment variable that hands the held supervisor.lock down to the supervisor."""
+
+CANCEL_FILE = "cancel.json"
+"""Lies in the run directory once somebody has cancelled the run: {"at", "grace_s"}."""
