@@ -16,9 +16,9 @@ def make_transport(host: Host) -> Transport:
         from jobctl.remote.local import LocalTransport
 
         return LocalTransport(host.name)
-    from jobctl.remote.ssh import make_ssh_transport
+    from jobctl.remote.ssh import find_terminal, make_ssh_transport
 
-    return make_ssh_transport(host)
+    return make_ssh_transport(host, find_terminal())
 
 
 @contextmanager

@@ -69,4 +69,5 @@ def _copy(source: socket.socket, target: socket.socket, limit: int | None) -> No
         while (limit is None or seen < limit) and (data := source.recv(65536)):
             seen += len(data)
             target.sendall(data)
+    with suppress(OSError):
         target.shutdown(socket.SHUT_WR)

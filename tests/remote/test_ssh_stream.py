@@ -64,9 +64,12 @@ def test_a_login_shell_that_does_not_run_the_command_is_a_clear_error(tmp_path: 
 
 def test_a_server_that_forces_another_command_is_a_clear_error(tmp_path: Path) -> None:
     options = ["ForceCommand echo only backups here"]
-    with running_sshd(tmp_path / "server", options) as server, connected(server.host()) as transport:
-        with pytest.raises(HostError, match="did not run") as raised:
-            transport.run(["true"])
+    with (
+        running_sshd(tmp_path / "server", options) as server,
+        connected(server.host()) as transport,
+        pytest.raises(HostError, match="did not run") as raised,
+    ):
+        transport.run(["true"])
     assert "only backups here" in str(raised.value.value)
 
 

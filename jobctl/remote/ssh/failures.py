@@ -96,6 +96,6 @@ def make_connection_lost(name: str, cause: Exception | None) -> ConnectionLost:
     return ConnectionLost(
         f"the connection to {name} is lost",
         where=name,
-        value=str(cause) if cause and str(cause) else "closed by the other side",
+        value=str(cause) if cause and str(cause) else "no more bytes come through",
         hint="what runs on the host goes on; run the same command again to look at it",
     )

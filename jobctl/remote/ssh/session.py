@@ -46,6 +46,7 @@ class _Packets(Packetizer):
         return line
 
 
+_MOMENT_S = 0.5
 Answers = Callable[[str, str, list[tuple[str, bool]]], list[str]]
 """Title, text and questions (with: may the answer be seen?) of keyboard-interactive -> the answers."""
 
@@ -123,6 +124,12 @@ class Session(paramiko.Transport):
         """The session's thread. What ends it is kept in `saved_exception`; its own last goodbye may fail."""
         with suppress(EOFError, OSError, paramiko.SSHException):
             super().run()
+
+    def is_ending(self) -> bool:
+        """True when the connection is gone. paramiko ends the channels first and says so of itself a moment later."""
+        if self.is_active() and self.saved_exception is None:
+            self.join(_MOMENT_S)
+        return not self.is_active() or self.saved_exception is not None
 
     def execute(self, channel: paramiko.Channel, command: str) -> None:
         """Ask for the command without waiting for the answer: a round trip less. A refusal closes the channel."""

@@ -125,18 +125,16 @@ class SshStream:
 
     def _check_lost(self) -> None:
         """The end of the output is no end when nobody said so."""
-        if self._closed or self._channel.eof_received or self._session.exit_code(self._channel) is not None:
-            return
-        if not self._session.is_active():
+        said = self._channel.eof_received or self._session.exit_code(self._channel) is not None
+        if not said and not self._closed and self._session.is_ending():
             raise self._lost(None)
 
     def _lost(self, error: Exception | None) -> ConnectionLost:
-        cause = self._session.saved_exception or error
-        if self._session.is_active():
+        if not self._session.is_ending():
             return ConnectionLost(
                 f"the program on {self._name} takes no more input", where=self._name, hint="it has ended"
             )
-        return make_connection_lost(self._name, cause)
+        return make_connection_lost(self._name, self._session.saved_exception or error)
 
     def _drain_stderr(self) -> None:
         while data := self._channel.recv_stderr(65536):
