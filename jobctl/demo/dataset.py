@@ -20,8 +20,8 @@ class DatasetSize:
 
     train: int = 16
     val: int = 4
-    width: int = 256
-    height: int = 128
+    width: int = 192
+    height: int = 96
 
 
 def write_dataset(root: Path, size: DatasetSize | None = None, *, seed: int = 2048, polygons: bool = False) -> Path:
@@ -73,8 +73,8 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--train", type=int, default=16, help="images")
     parser.add_argument("--val", type=int, default=4, help="images")
-    parser.add_argument("--width", type=int, default=256, help="pixels")
-    parser.add_argument("--height", type=int, default=128, help="pixels")
+    parser.add_argument("--width", type=int, default=192, help="pixels")
+    parser.add_argument("--height", type=int, default=96, help="pixels")
     parser.add_argument("--seed", type=int, default=2048)
     parser.add_argument("--polygons", action="store_true", help="polygons in place of labels, as Cityscapes comes")
     args = parser.parse_args()

@@ -1,8 +1,9 @@
 """`jobctl demo`: the main job on this machine alone, with the commands that a user would give.
 
 A small SSH server of our own stands for the host (`jobctl.demo.ssh_host`), twenty made pictures for Cityscapes, PyPI's
-`paddleseg` for PaddleSeg's repository, and four processes on the CPU for four cards. Everything else is the real thing: the
-template `deeplabv3p`, submit over SSH, PaddlePaddle's launcher, training with evaluation, export, inference, pull.
+`paddleseg` for PaddleSeg's repository, and four processes on the CPU for four cards. Everything else is the real
+thing: the template `deeplabv3p`, submit over SSH, PaddlePaddle's launcher, training with evaluation, export,
+inference, pull.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ Say = Callable[[str], None]
 
 SAVE_DIR = "output/deeplabv3p_mobilenetv2"
 
-# paddleseg 2.8.0 has no upper bounds of its own. numpy 2.4 makes paddle.flops raise after the training (exit code 1); the
-# opencv-python that PaddleSeg asks for does not import with numpy 2. Seen to work together on Python 3.11, on the CPU.
+# paddleseg 2.8.0 has no upper bounds of its own. numpy 2.4 makes paddle.flops raise after the training (exit code 1);
+# the opencv-python that PaddleSeg asks for does not import with numpy 2. Seen to work together on Python 3.11, on the
+# CPU.
 _INSTALL = [
     [
         *("paddlepaddle==3.3.1", "numpy>=2,<2.4", "opencv-python-headless==4.11.0.86", "pyyaml", "tqdm", "filelock"),
@@ -107,7 +109,7 @@ def _write_config(folder: Path, image: Path, iters: int) -> Path:
             "python": os.path.realpath(sys.executable),
             "install": _INSTALL,
             "env": {"OMP_NUM_THREADS": "1"},
-            "config": "configs/deeplabv3p/deeplabv3p_mobilenetv2_x0_25_cityscapes_128x64.yml",
+            "config": "configs/deeplabv3p/deeplabv3p_mobilenetv2_x0_25_cityscapes_192x96.yml",
             "pretrained": {},
             "save_dir": SAVE_DIR,
             "iters": iters,

@@ -59,9 +59,8 @@ def test_a_derived_config_names_its_base_and_says_exactly_what_was_asked_for(
 ) -> None:
     base = weird_path / "base.yml"
     base.touch()
-    code, told = run_helper(
-        "deeplabv3p/derive_config.py", "base.yml", "../x.yml", json.dumps(overrides), cwd=weird_path
-    )
+    args = ("base.yml", "../x.yml", json.dumps(overrides))
+    code, told = run_helper("deeplabv3p/derive_config.py", *args, cwd=weird_path)
     assert code == 0, told
     derived = yaml.safe_load((weird_path.parent / "x.yml").read_text())
     assert derived == {"_base_": str(base), **overrides}
