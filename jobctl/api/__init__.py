@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
-    from jobctl.api.runs import RunView, adopt, cancel, runs, status
+    from jobctl.api.runs import RunView, adopt, cancel, known_runs, runs, status
+    from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
+    from jobctl.api.texts import job_text, schema
 
 _HOMES = {
     "LogFollower": "logs",
@@ -27,11 +29,15 @@ _HOMES = {
     "Submitted": "submit",
     "adopt": "runs",
     "cancel": "runs",
+    "init": "starting",
+    "job_text": "texts",
+    "known_runs": "runs",
     "logs": "logs",
     "plan": "planning",
     "pull": "results",
     "render": "planning",
     "runs": "runs",
+    "schema": "texts",
     "status": "runs",
     "submit": "submit",
 }
@@ -43,11 +49,15 @@ __all__ = [
     "Submitted",
     "adopt",
     "cancel",
+    "init",
+    "job_text",
+    "known_runs",
     "logs",
     "plan",
     "pull",
     "render",
     "runs",
+    "schema",
     "status",
     "submit",
 ]

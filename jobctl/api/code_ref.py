@@ -35,8 +35,12 @@ def resolve_on_host(channel: HostChannel, code: Code) -> str:
 
 
 def choose_commit(ls_remote: str, ref: str) -> str | None:
-    """From the output of `git ls-remote`: an annotated tag's commit (`^{}`), then the branch, then the tag of that name."""
-    rows = dict(reversed(line.split("\t", 1)) for line in ls_remote.splitlines() if "\t" in line)
+    """From the output of `git ls-remote`.
+
+    An annotated tag's commit (`^{}`), then the branch, then the tag of that name.
+    """
+    pairs = (line.split("\t", 1) for line in ls_remote.splitlines() if "\t" in line)
+    rows = {name: commit for commit, name in pairs}
     for name in (ref, f"refs/heads/{ref}", f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}"):
         if name in rows:
             return rows[name]

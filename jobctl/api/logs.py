@@ -66,9 +66,16 @@ class LogFollower:
 
     def _read(self, channel: HostChannel) -> Iterator[Piece]:
         tail = self.tail if self._file is None else None
-        request = {"stage": self.stage, "rank": self.rank, "tail": tail, "follow": self.follow}
-        place = {"file": self._file, "offset": self._offset}
-        with channel.exchange("log", run_id=self.record.run_id, **request, **place) as exchange:
+        with channel.exchange(
+            "log",
+            run_id=self.record.run_id,
+            stage=self.stage,
+            rank=self.rank,
+            tail=tail,
+            follow=self.follow,
+            file=self._file,
+            offset=self._offset,
+        ) as exchange:
             for header, payload in exchange:
                 if not header.get("more"):
                     self.state = header["state"]

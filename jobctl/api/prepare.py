@@ -1,4 +1,7 @@
-"""From files that the user wrote to a job with its inputs, all on this side: nothing is connected, nothing is changed."""
+"""From files that the user wrote to a job with its inputs, all on this side.
+
+Nothing is connected, nothing is changed.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,7 @@ def load_target(inventory: str | Path, name: str | None) -> Host:
 
 
 def load_hosts(inventory: str | Path) -> list[Host]:
+    """All hosts of an inventory file. Raises InputError and its kinds."""
     return list(load_inventory(places.read_text(Path(inventory), "inventory"), str(inventory)).hosts.values())
 
 

@@ -12,7 +12,10 @@ _KINDS = ("inventories", "configs", "templates")
 
 
 def init(folder: str | Path = ".") -> list[Path]:
-    """Write them below `folder`; returns the new files. Raises InputError, and writes nothing, where one is there already."""
+    """Write them below `folder`.
+
+    Returns the new files. Raises InputError, and writes nothing, where one is there already.
+    """
     target = Path(folder)
     pairs = [
         (source, target / kind / source.relative_to(shipped(kind)))

@@ -1,8 +1,8 @@
 """Submit: exactly one run comes of it, whenever the laptop dies.
 
-1. a record with the run's id is made durable here        killed now: the next submit of the same thing takes the id over
-2. code and data are sent                                  killed now: what arrived stays in the host's store
-3. one request stages and starts the run on the host       killed now: the same request again finds the run, starts nothing
+1. a record with the run's id is made durable here    killed now: the next submit of the same takes the id over
+2. code and data are sent                             killed now: what arrived stays in the host's store
+3. one request stages and starts the run              killed now: the same request again finds it, starts nothing
 4. the record is marked as confirmed
 """
 
@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
 from jobctl.remote.sync import send_tree
 from jobctl.spec.inventory import Host
+from jobctl.spec.job import Data, Job
+
+_SECRETS = "secrets.json"
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,6 @@ def submit(
     with book.claim(
         prepare.submission_digest(written, target, inputs, cards), lambda: _new_record(written, target)
     ) as record:
-        known = record.run_id
         again = record.sent
         tell.note(f"connecting to {target.name}")
         try:
@@ -72,7 +75,7 @@ def submit(
         except JobctlError as error:
             raise _explained(error, record, book) from None
         book.seen(record, status)
-    return Submitted(known, target.name, status["state"], again)
+    return Submitted(record.run_id, target.name, status["state"], again)
 
 
 def _new_record(written: prepare.Written, host: Host) -> Record:
@@ -90,23 +93,10 @@ def _send(
     tell: Listener,
     book: Records,
 ) -> dict[str, Any]:
-    job = written.job
-    code: dict[str, Any] = {}
-    if inputs.code is None:
-        tell.note("asking git for the commit")
-        code = {"git": job.code.git, "ref": job.code.ref, "commit": resolve_on_host(channel, job.code)}
-    else:
-        digest = send_tree(channel, inputs.code, lambda done, total: tell.progress("code", done, total)).digest
-        code = {"tree": digest, "commit": inputs.code.commit, "ref": job.code.ref, "git": job.code.git}
-    data = []
-    for entry in job.data:
-        row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
-        if tree := inputs.data.get(entry.name):
-            label = f"data {entry.name}"
-            row["digest"] = send_tree(
-                channel, tree, lambda done, total, label=label: tell.progress(label, done, total)
-            ).digest  # type: ignore[misc]
-        data.append(row)
+    """Code, data, and the request that starts it. The run's status."""
+    job, facts = written.job, channel.facts
+    code = _send_code(channel, job, inputs, tell)
+    data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(
         job,
         run_id=record.run_id,
@@ -117,12 +107,10 @@ def _send(
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:
-        files["secrets.json"] = json.dumps(dict(inputs.secrets)).encode()
+        files[_SECRETS] = json.dumps(dict(inputs.secrets)).encode()
     record.sent = True
     book.save(record)
     tell.note("starting the run")
-    facts = channel.facts
-    run_dir = f"{facts['root']}/runs/{record.run_id}"
     return channel.call(
         "launch",
         b"".join(files.values()),
@@ -130,9 +118,27 @@ def _send(
         spec=spec,
         code=code.get("tree"),
         data=data,
-        files=[[path, 0o600 if path == "secrets.json" else 0o644, len(content)] for path, content in files.items()],
-        argv=direct.submit_argv(facts["python"], facts["program"], run_dir),
+        files=[[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
+        argv=direct.submit_argv(facts["python"], facts["program"], f"{facts['root']}/runs/{record.run_id}"),
     ).header
+
+
+def _send_code(channel: HostChannel, job: Job, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
+    """What `job.json` says of the code: the tree that the host now has, or the commit that it will clone."""
+    source = {"git": job.code.git, "ref": job.code.ref}
+    if inputs.code is None:
+        tell.note("asking git for the commit")
+        return {**source, "commit": resolve_on_host(channel, job.code)}
+    sent = send_tree(channel, inputs.code, partial(tell.progress, "code"))
+    return {**source, "commit": inputs.code.commit, "tree": sent.digest}
+
+
+def _send_data(channel: HostChannel, entry: Data, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
+    """Where the host finds a dataset: a tree that it now has, or a folder of its own."""
+    row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
+    if tree := inputs.data.get(entry.name):
+        row["digest"] = send_tree(channel, tree, partial(tell.progress, f"data {entry.name}")).digest
+    return row
 
 
 def _explained(error: JobctlError, record: Record, book: Records) -> JobctlError:

@@ -1,1 +1,1 @@
-"""PURE. Who starts a run on the host: argv lists that the host program carries out there, and parsers of what they print."""
+"""PURE. Who starts a run on the host: argv lists that the host program carries out there."""

@@ -1,7 +1,7 @@
 """The command line: one small file for each command, imported when that command runs.
 
-A command parses, makes one call of `jobctl.api`, and hands the result to `jobctl.cli.show`. Results go to standard output,
-everything else to standard error.
+A command parses, makes one call of `jobctl.api`, and hands the result to `jobctl.cli.show`. Results go to standard
+output, everything else to standard error.
 """
 
 from __future__ import annotations

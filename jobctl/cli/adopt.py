@@ -11,7 +11,7 @@ from jobctl.cli.options import host_option, inventory_option, json_option
 @host_option
 @json_option
 def main(inventory: str, host: str | None, as_json: bool) -> None:
-    """Find runs on the hosts that this machine does not know, and clear away submits that were cut before they started."""
+    """Find runs on the hosts that this machine does not know; clear away submits that were cut before they started."""
     from jobctl import api
 
     adopted, cleared = api.adopt(inventory, host=host)

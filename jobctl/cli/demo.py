@@ -22,7 +22,7 @@ from jobctl.cli.options import json_option
 @click.option("--iters", default=120, show_default=True, type=click.IntRange(min=3), help="Training iterations.")
 @json_option
 def main(folder: str, iters: int, as_json: bool) -> None:
-    """Run the main job on this machine alone: SSH, four processes training PaddleSeg on the CPU, export, inference, pull.
+    """Run the main job on this machine alone: SSH, training by four processes on the CPU, export, inference, pull.
 
     Needs no root, no SSH server, no card and no dataset; packages come from PyPI (about 1.2 GB installed, once).
     """

@@ -53,14 +53,10 @@ def _report(error: JobctlError, args: list[str]) -> None:
 
 def _bug(error: Exception) -> int:
     """Ours to mend. The traceback goes to a file, which the user can send us."""
-    from jobctl.laptop.places import home
+    import tempfile
 
     click.echo(f"error: jobctl has a bug: {type(error).__name__}: {error}", err=True)
-    path = home() / "last-bug.txt"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{sys.argv}\n\n{traceback.format_exc()}")
-        click.echo(f"  next:  please report it, with {path}", err=True)
-    except OSError:
-        click.echo(traceback.format_exc(), err=True)
+    with tempfile.NamedTemporaryFile("w", prefix="jobctl-bug-", suffix=".txt", delete=False) as file:
+        file.write(f"{sys.argv}\n\n{traceback.format_exc()}")
+    click.echo(f"  next:  please report it, with {file.name}", err=True)
     return 70

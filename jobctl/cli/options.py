@@ -9,9 +9,9 @@ from click.shell_completion import CompletionItem
 
 
 def _complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from jobctl.laptop.records import Records
+    from jobctl import api
 
-    found = [record for record in Records().all() if record.run_id.startswith(incomplete)]
+    found = [record for record in api.known_runs() if record.run_id.startswith(incomplete)]
     return [CompletionItem(record.run_id, help=record.host_name) for record in found]
 
 

@@ -11,7 +11,10 @@ from jobctl.cli.options import json_option
 @click.command("ps")
 @json_option
 def main(as_json: bool) -> None:
-    """List the runs of this machine, newest first. Hosts with unfinished runs are asked; one that does not answer delays nobody."""
+    """List the runs of this machine, newest first.
+
+    Hosts with unfinished runs are asked; one that does not answer delays nobody.
+    """
     from jobctl import api
 
     views = api.runs()

@@ -35,5 +35,6 @@ def main(run: str | None, to: str | None, only: tuple[str, ...], as_json: bool) 
         more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
         show.text(f"{name:<16} {', '.join(paths[:3])}{more}")
     show.text(
-        f"{len(pulled.fetched)} files, {show.size(pulled.size_bytes)} new; {len(pulled.unchanged)} unchanged; in {pulled.folder}"
+        f"{len(pulled.fetched)} files, {show.size(pulled.size_bytes)} new; {len(pulled.unchanged)} unchanged; "
+        f"in {pulled.folder}"
     )

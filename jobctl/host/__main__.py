@@ -23,6 +23,7 @@ def serve(root: str, source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def main(argv: List[str]) -> int:
+    """Carry out one COMMAND; returns the exit code."""
     command, rest = argv[0], argv[1:]
     if command == "channel":
         serve(os.path.expanduser(rest[0]), sys.stdin.buffer, sys.stdout.buffer)

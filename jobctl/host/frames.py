@@ -54,7 +54,7 @@ def read_frame(read_exactly: Callable[[int], bytes]) -> Optional[Frame]:
     try:
         header = json.loads(text.decode("ascii"))
     except ValueError as error:
-        raise FrameError("not a frame: %s" % error)
+        raise FrameError("not a frame: %s" % error) from None
     if not isinstance(header, dict):
         raise FrameError("not a frame: the JSON part is no object")
     return header, payload

@@ -32,6 +32,7 @@ def run_dir_of(root: Path, run_id: str) -> Path:
 
 
 def check_run_id(run_id: str) -> None:
+    """Raises OpError for what is not a run's id: it becomes a file name."""
     if not _RUN_ID.match(run_id):
         raise OpError("input", "not a run id: %r" % run_id)
 
@@ -47,7 +48,7 @@ def _staging_lock(root: Path, run_id: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise busy
+            raise busy from None
         if not os.path.exists(path) or not os.path.samestat(os.stat(path), os.fstat(handle)):
             raise busy  # locked a file that its last owner has just removed
         try:
@@ -61,8 +62,8 @@ def _staging_lock(root: Path, run_id: str) -> Iterator[None]:
 def launch(request: Request, root: Path) -> Dict[str, Any]:
     """Stage and start a run; for a run that is there already, its status.
 
-    Parameters: run_id; spec (job.json, `data` still without targets); code (digest or None); data ([{name, link, and digest
-    or on_host}]); files ([[path, mode, size], ...], contents in the payload); argv (of the backend).
+    Parameters: run_id; spec (job.json, `data` still without targets); code (digest or None); data ([{name, link, and
+    digest or on_host}]); files ([[path, mode, size], ...], contents in the payload); argv (of the backend).
     """
     params = request.params
     run_id = params["run_id"]

@@ -1,7 +1,7 @@
 """Reading a run's logs from any byte on, and following them until the run is over.
 
-A position is (file, offset). The files of a request stand in a fixed order (stages, then attempts), so a reader that was
-cut off goes on where it stopped and gets each byte once.
+A position is (file, offset). The files of a request stand in a fixed order (stages, then attempts), so a reader that
+was cut off goes on where it stopped and gets each byte once.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     objects/<aa>/<sha256>      a file
     objects/<aa>/<sha256>x     the same with the executable bits (a hard link shares its mode, so these are two objects)
 
-An object is trusted without reading it when its modification time is SETTLED: that is set only after the file system was
-told to write everything down. One that was left by a cut transfer, a crash, or that somebody changed in place has another
-time; it is read again, and dropped when it is not what its name says.
+An object is trusted without reading it when its modification time is SETTLED: that is set only after the file system
+was told to write everything down. One that was left by a cut transfer, a crash, or that somebody changed in place has
+another time; it is read again, and dropped when it is not what its name says.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Incoming:
         try:
             self._file.write(data)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, self._beside)  # an error of write(2) names no file
+            raise OSError(error.errno, error.strerror, self._beside) from None  # write(2)'s error names no file
         self._hash.update(data)
         self._size += len(data)
 
@@ -105,7 +105,7 @@ class Incoming:
         try:
             self._file.close()
         except OSError as error:
-            raise OSError(error.errno, error.strerror, self._beside)
+            raise OSError(error.errno, error.strerror, self._beside) from None
         if (self._hash.hexdigest(), self._size) != self._want:
             os.unlink(self._beside)
             return False

@@ -13,6 +13,7 @@ from .trees import Trees
 
 
 def make_ops(root: Path) -> Dict[str, Op]:
+    """All requests, for the work_dir `root`."""
     trees = Trees(root)
 
     def of_run(request: Request) -> Path:
@@ -61,9 +62,10 @@ def _command(request: Request) -> Dict[str, Any]:
             env=dict(os.environ, **request.params.get("env", {})),
         )
     except subprocess.TimeoutExpired:
-        raise OpError("timeout", "no answer after %s s: %s" % (request.params["timeout_s"], request.params["argv"][0]))
+        text = "no answer after %s s: %s" % (request.params["timeout_s"], request.params["argv"][0])
+        raise OpError("timeout", text) from None
     except FileNotFoundError:
-        raise OpError("input", "the host has no %r" % request.params["argv"][0])
+        raise OpError("input", "the host has no %r" % request.params["argv"][0]) from None
     return {
         "exit_code": done.returncode,
         "stdout": done.stdout.decode("utf-8", "replace"),

@@ -29,9 +29,9 @@ def find(run_dir: Path) -> List[Tuple[str, str]]:
         if (run_dir / name).is_file():
             found[name] = "records"
     for pattern in ("logs/*.log", "log/*/workerlog.*"):
-        for path in run_dir.glob(pattern):
-            if path.is_file() and not path.is_symlink():
-                found[path.relative_to(run_dir).as_posix()] = "logs"
+        for log in run_dir.glob(pattern):
+            if log.is_file() and not log.is_symlink():
+                found[log.relative_to(run_dir).as_posix()] = "logs"
     job = read_json(run_dir / "job.json") or {}
     for artifact in job.get("artifacts", []):
         for path in _expand(run_dir, artifact["path"]):

@@ -3,8 +3,9 @@
 The two requests behind a transfer of code or data:
 
     tree_offer  {digest}                 -> {"known": true}, or {"known": false}
-    tree_send   {digest} + manifest      -> {"missing": [indexes]}, then frames {"parts": [[index, length], ...]} with the
-                                            contents one after another, then {"done": true} -> {"known": true}
+    tree_send   {digest} + manifest      -> {"missing": [indexes]}, then frames
+                                            {"parts": [[index, length], ...]} with the contents one after another,
+                                            then {"done": true} -> {"known": true}
 
 A large file goes on over several frames; a part without the file's end is followed by the next part of the same file.
 """
@@ -34,7 +35,7 @@ class Row(NamedTuple):
 
 
 def parse_manifest(data: bytes, digest: str) -> List[Row]:
-    """Checked rows. Raises OpError for anything that could lead outside the tree, and for a manifest that is another."""
+    """Checked rows. Raises OpError for what could lead outside the tree, and for a manifest that is another."""
     if hashlib.sha256(data).hexdigest() != digest:
         raise OpError("transfer", "the manifest is not the one that was announced")
     rows = [Row(*row) for row in json.loads(data.decode("ascii"))]

@@ -1,1 +1,4 @@
-"""EFFECT, on this side: the folders and git repositories that the user names, and what jobctl remembers between commands."""
+"""EFFECT, on this side.
+
+The folders and git repositories that the user names, and what jobctl remembers between commands.
+"""

@@ -1,8 +1,8 @@
 """Remembers the hashes of files, so that an unchanged tree is not read again.
 
-The key is what a change of content cannot leave alone: path, size, times of change and inode. A file that was changed in
-the last two seconds is not remembered: it could change again within the same tick of the file system's clock (git's
-"racy" problem).
+The key is what a change of content cannot leave alone: path, size, times of change and inode. A file that was changed
+in the last two seconds is not remembered: it could change again within the same tick of the file system's clock
+(git's "racy" problem).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class HashCache:
             path.unlink(missing_ok=True)
             self._database = _open(path)
 
-    def hashes(self, paths: Iterable[tuple[Path, os.stat_result]]) -> dict[Path, str]:
-        """SHA-256 of each file. Raises OSError for one that has gone."""
-        found: dict[Path, str] = {}
-        unknown: list[tuple[Path, str, bool]] = []
+    def hashes(self, paths: Iterable[tuple[str, os.stat_result]]) -> dict[str, str]:
+        """SHA-256 of each file, by absolute path. Raises OSError for one that has gone."""
+        found: dict[str, str] = {}
+        unknown: list[tuple[str, str, bool]] = []
         now = time.time_ns()
         known = self._known(paths := list(paths))
         for path, info in paths:
@@ -59,17 +59,17 @@ class HashCache:
         self._remember([(path, *known[os.fsencode(path)]) for path, _, settled in unknown if settled])
         return found
 
-    def _known(self, paths: list[tuple[Path, os.stat_result]]) -> dict[bytes, tuple[str, str]]:
+    def _known(self, paths: list[tuple[str, os.stat_result]]) -> dict[bytes, tuple[str, str]]:
         if not paths:
             return {}
         # One range query over the common folder instead of thousands of look-ups.
-        low = os.fsencode(os.path.commonpath([path.parent for path, _ in paths]))
+        low = os.fsencode(os.path.commonpath([os.path.dirname(path) for path, _ in paths]))
         rows = self._database.execute(
             "SELECT path, key, sha256 FROM hash WHERE path >= ? AND path < ?", (low, low + b"\xff")
         )
         return {path: (key, sha256) for path, key, sha256 in rows}
 
-    def _remember(self, rows: list[tuple[Path, str, str]]) -> None:
+    def _remember(self, rows: list[tuple[str, str, str]]) -> None:
         if not rows or self._read_only:
             return
         self._database.execute("BEGIN IMMEDIATE")
@@ -100,9 +100,9 @@ def _open_copy(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _hash(path: Path) -> str:
+def _hash(path: str) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         while piece := file.read(_CHUNK):
             digest.update(piece)
     return digest.hexdigest()

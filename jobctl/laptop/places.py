@@ -20,7 +20,10 @@ def home() -> Path:
 
 
 def shipped(kind: str) -> Path:
-    """The folder `templates`, `inventories` or `configs` that came with jobctl: in the wheel, or beside a source tree."""
+    """The folder `templates`, `inventories` or `configs` that came with jobctl.
+
+    In the wheel, or beside a source tree.
+    """
     inside = Path(str(resources.files("jobctl"))) / "shipped" / kind
     return inside if inside.is_dir() else Path(str(resources.files("jobctl"))).parent / kind
 

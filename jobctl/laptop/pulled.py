@@ -1,7 +1,8 @@
-"""The laptop's side of a pull: a target folder into which nothing half, nothing unverified and nothing from outside gets.
+"""The laptop's side of a pull: a target folder into which nothing half, nothing unverified and nothing from outside
+gets.
 
-A file arrives as `NAME.<hash>.part`, is hashed, fsynced and renamed. Paths that a host sends are not trusted: no absolute
-ones, no "..", and no step through a symbolic link that lies in the target.
+A file arrives as `NAME.<hash>.part`, is hashed, fsynced and renamed. Paths that a host sends are not trusted: no
+absolute ones, no "..", and no step through a symbolic link that lies in the target.
 """
 
 from __future__ import annotations

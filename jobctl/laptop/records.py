@@ -1,4 +1,7 @@
-"""What this laptop knows of its runs: one small JSON file each. The host has the truth; these can be lost and adopted anew."""
+"""What this laptop knows of its runs.
+
+One small JSON file each. The host has the truth; these can be lost and adopted anew.
+"""
 
 from __future__ import annotations
 
@@ -112,9 +115,11 @@ class Records:
 
     @contextmanager
     def claim(self, submission: str, make: Callable[[], Record]) -> Iterator[Record]:
-        """The record for a submit: that of an earlier one of the same thing that was cut, or else a new one, made durable.
+        """The record for a submit: that of an earlier one of the same thing that was cut, or else a new one, made
+        durable.
 
-        While it is claimed no other process takes it over; so two submits of the same thing at the same time are two runs.
+        While it is claimed no other process takes it over; so two submits of the same thing at the same time are two
+        runs.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         cut = (record for record in self.all() if record.submission == submission and not record.confirmed)

@@ -33,7 +33,10 @@ class TreeSource(Protocol):
 
 
 class FolderTree:
-    """Files below a folder. With `follow_links` (data) links are read through; otherwise they are sent as links (code)."""
+    """Files below a folder.
+
+    With `follow_links` (data) links are read through; otherwise they are sent as links (code).
+    """
 
     def __init__(
         self, folder: Path, paths: Iterable[str], cache: HashCache, *, follow_links: bool, commit: str | None = None
@@ -42,26 +45,25 @@ class FolderTree:
         self.commit = commit
         left_out: list[str] = []
         links: list[Entry] = []
-        files: list[tuple[Path, os.stat_result]] = []
-        names: dict[Path, str] = {}
+        files: list[tuple[str, os.stat_result]] = []
+        base = os.path.join(folder, "")
         for name in paths:
-            path = folder / name
             try:
-                info = path.stat() if follow_links else path.lstat()
+                info = os.stat(base + name, follow_symlinks=follow_links)
             except OSError as error:
                 left_out.append(f"{name}: {error.strerror}")
                 continue
             if stat.S_ISLNK(info.st_mode):
-                target = os.readlink(path)
+                target = os.readlink(base + name)
                 links.append(Entry(name, "l", len(os.fsencode(target)), target))
             elif stat.S_ISREG(info.st_mode):
-                files.append((path, info))
-                names[path] = name
+                files.append((base + name, info))
             else:
                 left_out.append(f"{name}: not a regular file")
         hashes = _hash_all(cache, files)
         entries = [
-            Entry(names[path], "x" if info.st_mode & 0o111 else "f", info.st_size, hashes[path]) for path, info in files
+            Entry(path[len(base) :], "x" if info.st_mode & 0o111 else "f", info.st_size, hashes[path])
+            for path, info in files
         ]
         self.manifest = make_manifest(entries + links)
         self.left_out = tuple(left_out)
@@ -83,7 +85,7 @@ class FolderTree:
             raise TransferError("a file became shorter while it was sent", where=entry.path, hint="submit again")
 
 
-def _hash_all(cache: HashCache, files: list[tuple[Path, os.stat_result]]) -> dict[Path, str]:
+def _hash_all(cache: HashCache, files: list[tuple[str, os.stat_result]]) -> dict[str, str]:
     try:
         return cache.hashes(files)
     except OSError as error:
@@ -91,7 +93,10 @@ def _hash_all(cache: HashCache, files: list[tuple[Path, os.stat_result]]) -> dic
 
 
 def walk(folder: Path, *, follow_links: bool) -> Iterator[str]:
-    """All files below a folder as relative paths, `.git` left out; folders reached twice through links are walked once."""
+    """All files below a folder as relative paths, `.git` left out.
+
+    Folders reached twice through links are walked once.
+    """
     seen: set[tuple[int, int]] = set()
     for parent, folders, files in os.walk(folder, followlinks=follow_links):
         if follow_links:
@@ -154,11 +159,11 @@ def without(paths: Iterable[str], exclude: Iterable[str]) -> list[str]:
 def _git_files(folder: Path, prefix: str) -> Iterator[str]:
     """What git tracks, and what it does not ignore, with the same of each submodule."""
     tracked = _git(folder, "ls-files", "-z", "--stage")
-    submodules = set()
-    names = set()
+    submodules: set[str] = set()
+    names: set[str] = set()
     for row in filter(None, tracked.split(b"\0")):
-        head, _, name = row.partition(b"\t")
-        (submodules if head.startswith(b"160000") else names).add(os.fsdecode(name))
+        head, _, path = row.partition(b"\t")
+        (submodules if head.startswith(b"160000") else names).add(os.fsdecode(path))
     names.update(
         map(os.fsdecode, filter(None, _git(folder, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0")))
     )

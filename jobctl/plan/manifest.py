@@ -50,6 +50,7 @@ class Manifest:
 
 
 def make_manifest(entries: Iterable[Entry]) -> Manifest:
+    """The entries in canonical order."""
     return Manifest(tuple(sorted(entries, key=lambda entry: entry.path)))
 
 

@@ -58,8 +58,7 @@ def make_plan(
             )
         )
     for stage in job.stages:
-        for step in stage.steps:
-            items.append(Item("run", stage.name, shlex.join(make_argv(step, job))))
+        items.extend(Item("run", stage.name, shlex.join(make_argv(step, job))) for step in stage.steps)
         items.extend(Item("expect", stage.name, path) for path in stage.must_leave)
     items.extend(Item("pull", artifact.name, artifact.path) for artifact in job.artifacts)
     return tuple(items)

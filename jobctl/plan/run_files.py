@@ -12,6 +12,7 @@ GLOO_START = "gloo_start"
 
 
 def needs_gloo_start(job: Job) -> bool:
+    """Whether the job has processes that talk over gloo."""
     return job.device == "cpu" and any(step.distributed for stage in job.stages for step in stage.steps)
 
 

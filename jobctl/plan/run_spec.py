@@ -10,7 +10,6 @@ from typing import Any
 
 from jobctl.plan.launcher import make_argv, make_env
 from jobctl.plan.run_files import GLOO_START, needs_gloo_start
-from jobctl.plan.run_files import GLOO_START, needs_gloo_start
 from jobctl.spec.job import Job, Stage
 
 

@@ -1,11 +1,13 @@
 """Gets the host program running on a host that has only Python: in one round trip when it is there already.
 
-The command is one line that any Python runs: it reads `bootstrap_source.py` from standard input and executes it. That text
-checks the zipapp against its hash, asks for it where it is missing or broken, and becomes the host's side of the channel.
+The command is one line that any Python runs: it reads `bootstrap_source.py` from standard input and executes it. That
+text checks the zipapp against its hash, asks for it where it is missing or broken, and becomes the host's side of the
+channel.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -21,7 +23,8 @@ from jobctl.remote.transport import ByteStream, Transport
 
 _MAGIC = b"\n\0JOBCTL "
 _NOISE_LIMIT = 1 << 20  # a login shell's greeting may come before our first word, but not without end
-_ENOSPC, _EDQUOT = 28, 122
+_ENOSPC, _EDQUOT = 28, 122  # Linux's numbers: the host's, whatever this machine is
+_WHICH_PYTHON = "jobctl needs Python 3.7 or newer there, nothing else; name another with `python:` in the inventory"
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,17 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(info, data)
 
 
-def bootstrap(transport: Transport, *, root: str, python: str) -> tuple[ByteStream, dict[str, Any]]:
-    """Start the host program below `root`; returns the stream, frames from here on, and the host's facts.
+@dataclass(frozen=True)
+class Started:
+    """A host program that answers: frames on `stream` from here on, after `rest`, which came already."""
+
+    stream: ByteStream
+    facts: dict[str, Any]
+    rest: bytes
+
+
+def bootstrap(transport: Transport, *, root: str, python: str) -> Started:
+    """Start the host program below `root`.
 
     Raises PythonMissing, NoSpace, HostProgramError, and what the transport raises.
     """
@@ -66,17 +78,16 @@ def bootstrap(transport: Transport, *, root: str, python: str) -> tuple[ByteStre
     stream = transport.open([python, "-c", line])
     try:
         greeting = _Greeting(stream, transport.name, python)
-        try:
+        # It may have ended already because there is no Python: what it said is read below.
+        with contextlib.suppress(ConnectionLost):
             stream.write(source + json.dumps(want).encode("ascii") + b"\n")
-        except ConnectionLost:
-            pass  # it may have ended already because there is no Python: what it said is read below
         word, fields = greeting.next_word()
         if word == "need":
             stream.write(program.data)
             word, fields = greeting.next_word()
         if word != "ready":
             raise _refusal(transport.name, word, fields, python)
-        return stream, fields
+        return Started(stream, fields, greeting.rest)
     except BaseException:
         stream.close()
         raise
@@ -89,41 +100,44 @@ class _Greeting:
         self._stream = stream
         self._host = host
         self._python = python
-        self._seen = b""
+        self.rest = b""
+        """What came after the last word: the beginning of the first frames."""
 
     def next_word(self) -> tuple[str, dict[str, Any]]:
-        # One byte at a time past the magic, so that not one byte of the first frame is taken.
-        while not self._seen.endswith(_MAGIC):
-            self._seen += self._read()
-            if len(self._seen) > _NOISE_LIMIT:
+        while _MAGIC not in self.rest:
+            self._read_more()
+            if len(self.rest) > _NOISE_LIMIT:
                 raise HostProgramError(
                     "the login shell of the host prints without end before our program starts",
                     where=self._host,
-                    value=self._seen[:200].decode("utf-8", "replace"),
+                    value=self.rest[:200].decode("utf-8", "replace"),
                     hint="its start-up files must print nothing when no terminal is there",
                 )
-        text = b""
-        while not text.endswith(b"\n"):
-            text += self._read()
-        self._seen = b""
+        self.rest = self.rest.partition(_MAGIC)[2]
+        while b"\n" not in self.rest:
+            self._read_more()
+        text, _, self.rest = self.rest.partition(b"\n")
         word, fields = json.loads(text)
         return word, fields
 
-    def _read(self) -> bytes:
-        byte = self._stream.read(1)
-        if byte:
-            return byte
-        exit_code, stderr = self._stream.finish()
-        raise _no_greeting(self._host, self._python, exit_code, stderr.decode("utf-8", "replace").strip(), self._seen)
+    def _read_more(self) -> None:
+        piece = self._stream.read(64 << 10)
+        if not piece:
+            exit_code, stderr = self._stream.finish()
+            raise _no_greeting(
+                self._host, self._python, exit_code, stderr.decode("utf-8", "replace").strip(), self.rest
+            )
+        self.rest += piece
 
 
 def _no_greeting(host: str, python: str, exit_code: int | None, stderr: str, seen: bytes) -> HostError:
-    if exit_code in (126, 127) or re.search(r"not found|No such file|Unknown command", stderr):
+    # bash, dash, zsh and fish exit with 127; csh with 1.
+    if exit_code in (126, 127) or ("Traceback" not in stderr and re.search(r"not found|No such file", stderr)):
         return PythonMissing(
             f"the host has no {python!r}",
             where=host,
             value=stderr[-300:] or None,
-            hint="jobctl needs Python 3.7 or newer there, nothing else; name another one with `python:` in the inventory",
+            hint=_WHICH_PYTHON,
         )
     said = stderr[-500:] or seen[-500:].decode("utf-8", "replace").strip()
     return HostProgramError(
@@ -140,7 +154,7 @@ def _refusal(host: str, word: str, fields: dict[str, Any], python: str) -> HostE
             f"Python on the host is too old: {python} is {fields['version']}",
             where=host,
             value=fields["python"],
-            hint="jobctl needs Python 3.7 or newer there; name another one with `python:` in the inventory",
+            hint=_WHICH_PYTHON,
         )
     if fields.get("errno") in (_ENOSPC, _EDQUOT):
         return NoSpace(

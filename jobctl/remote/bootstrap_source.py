@@ -1,7 +1,11 @@
-# Runs on the host before anything of ours is known to be there, and under any Python that calls itself so: it must be able
-# to say "too old". Therefore Python 2.6 to 3.x syntax, no imports of ours. `channel` (a binary stream from the laptop)
-# and `size_of_program` come from the one line that reads this text; see bootstrap.py.
-import sys, os, json, hashlib, errno  # noqa
+# Runs on the host before anything of ours is known to be there, and under any Python that calls itself so: it must be
+# able to say "too old". Therefore Python 2.6 to 3.x syntax, no imports of ours. `channel` (a binary stream from the
+# laptop) and `size_of_program` come from the one line that reads this text; see bootstrap.py.
+import errno
+import hashlib
+import json
+import os
+import sys
 
 out = os.fdopen(os.dup(1), "wb")
 os.dup2(2, 1)  # a stray print() on the host must not end up between our frames

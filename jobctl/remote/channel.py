@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from jobctl.errors import ConnectionLost, HostProgramError, JobctlError, NoSpace, RunNotFound, TransferError
 from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode, read_frame
-from jobctl.remote.bootstrap import bootstrap
+from jobctl.remote.bootstrap import Started, bootstrap
 from jobctl.remote.transport import ByteStream, Transport
 
 _WINDOW = 64  # frames of one exchange that may wait to be read; the stream itself stops beyond that
@@ -31,10 +31,11 @@ class Reply(NamedTuple):
 class HostChannel:
     """Frames over one stream, for one host. Safe for use by several threads."""
 
-    def __init__(self, stream: ByteStream, host: str, facts: dict[str, Any]) -> None:
+    def __init__(self, started: Started, host: str) -> None:
         self.host = host
-        self.facts = facts
-        self._stream = stream
+        self.facts = started.facts
+        self._stream = started.stream
+        self._reader = _ExactReader(started.stream, started.rest)
         self._write = threading.Lock()
         self._open: dict[int, queue.Queue[Reply]] = {}
         self._next_id = 1
@@ -96,9 +97,8 @@ class HostChannel:
             self._lost = error
 
     def _read_replies(self) -> None:
-        reader = _ExactReader(self._stream)
         try:
-            while (frame := read_frame(reader.read)) is not None:
+            while (frame := read_frame(self._reader.read)) is not None:
                 self._heard = time.monotonic()
                 self._deliver(Reply(*frame))
             self._fail(ConnectionLost("the host closed the connection", where=self.host))
@@ -151,10 +151,10 @@ class Exchange:
     def receive(self, timeout_s: float | None = None) -> Reply:
         """The next reply. Raises TimeoutError after `timeout_s`, the host's error, or ConnectionLost."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
+        reply: Reply | None = None
+        while reply is None:
             try:
                 reply = self._replies.get(timeout=0.25)
-                break
             except queue.Empty:
                 if self._channel.lost and self._replies.empty():
                     self._ended = True
@@ -185,9 +185,9 @@ class Exchange:
 class _ExactReader:
     """`read(n)` that gives n bytes, or fewer at the end, over a stream that gives what it has."""
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, already: bytes) -> None:
         self._stream = stream
-        self._buffer = bytearray()
+        self._buffer = bytearray(already)
 
     def read(self, size: int) -> bytes:
         while len(self._buffer) < size:
@@ -202,8 +202,7 @@ class _ExactReader:
 
 def open_host_channel(transport: Transport, *, root: str, python: str) -> HostChannel:
     """Bootstrap the host program and open the channel. Raises what `bootstrap` raises."""
-    stream, facts = bootstrap(transport, root=root, python=python)
-    return HostChannel(stream, transport.name, facts)
+    return HostChannel(bootstrap(transport, root=root, python=python), transport.name)
 
 
 def _as_error(host: str, error: dict[str, Any]) -> JobctlError:

@@ -34,7 +34,10 @@ class ByteStream(Protocol):
         """The exit code (None: not known) and the last bytes of standard error (64 KiB at most). Waits 5 s at most."""
 
     def close(self) -> None:
-        """End it from our side. Safe to call twice, from another thread, and while a read is waiting (which then ends)."""
+        """End it from our side.
+
+        Safe to call twice, from another thread, and while a read is waiting (which then ends).
+        """
 
 
 class Transport(Protocol):
