@@ -165,10 +165,10 @@ def _write_inventory(folder: Path, host: SshHost) -> Path:
 
 
 def _jobctl(args: list[str], env: dict[str, str], say: Say, *, capture: bool = True) -> str:
-    """One command, as a user would give it; shown, and its output too unless it is wanted here."""
+    """One command, as a user would give it; shown, and its output too, on standard error, unless it is wanted here."""
     say("$ " + shlex.join(["jobctl", *args]))
     done = subprocess.run(
-        [sys.executable, "-m", "jobctl", *args], env=env, stdout=subprocess.PIPE if capture else None, text=True
+        [sys.executable, "-m", "jobctl", *args], env=env, stdout=subprocess.PIPE if capture else sys.stderr, text=True
     )
     # 1 is a job that failed: its logs and results are shown all the same, and the end says so.
     if done.returncode not in (0, 1):
