@@ -3,7 +3,7 @@
     python fetch.py URL_OR_PATH TARGET [--sha256 HEX]
 
 It runs before training, because a host without internet should say so now and not after ten hours; and because Paddle's
-launcher takes http_proxy away from the processes it starts. Downloads are kept in <work_dir>/datasets/downloads.
+launcher takes http_proxy away from the processes it starts. Downloads are kept in <work_dir>/datasets/.downloads.
 """
 
 import argparse

@@ -5,10 +5,13 @@ import os
 
 
 def store_folder(kind):
-    """<work_dir>/datasets/<kind>, made where needed; inside the run's folder for a try by hand, without jobctl."""
+    """<work_dir>/datasets/.<kind>, made where needed; inside the run's folder for a try by hand, without jobctl.
+
+    With a dot, because datasets/<name> are the datasets that users have sent.
+    """
     run_dir = os.environ.get("JOBCTL_RUN_DIR")
     base = os.path.dirname(os.path.dirname(run_dir)) if run_dir else os.path.abspath("..")
-    folder = os.path.join(base, "datasets", kind)
+    folder = os.path.join(base, "datasets", "." + kind)
     os.makedirs(folder, exist_ok=True)
     return folder
 

@@ -15,8 +15,14 @@ def read_number(path, key):
     found = re.search(rf"^[\"']?{re.escape(key)}[\"']?\s*:\s*([0-9]+)\s*(#.*)?$", text, re.MULTILINE)
     if found:
         return int(found.group(1))
-    base = re.search(r"^[\"']?_base_[\"']?\s*:\s*[\"']?([^\"'#\n]+)", text, re.MULTILINE)
-    return read_number(os.path.join(os.path.dirname(path), base.group(1).strip()), key) if base else None
+    base = re.search(r"^[\"']?_base_[\"']?\s*:\s*(\".*\"|'.*'|[^\s#]+)", text, re.MULTILINE)
+    return read_number(os.path.join(os.path.dirname(path), _unquote(base.group(1))), key) if base else None
+
+
+def _unquote(scalar):
+    if scalar.startswith('"'):
+        return json.loads(scalar)
+    return scalar[1:-1].replace("''", "'") if scalar.startswith("'") else scalar
 
 
 def to_yaml(value):

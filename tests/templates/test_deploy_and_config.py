@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from jobctl.demo.dataset import DatasetSize, write_dataset
 from tests.templates.helpers import run_helper
 
 EXPORTED = ("inference.pdmodel", "inference.pdiparams", "inference.pdiparams.info", "inference.yml")
@@ -69,3 +70,12 @@ def test_a_derived_config_names_its_base_and_says_exactly_what_was_asked_for(
 def test_a_base_that_is_not_in_the_code_tree_is_a_message(tmp_path: Path) -> None:
     code, told = run_helper("deeplabv3p/derive_config.py", "configs/no.yml", "../x.yml", "{}", cwd=tmp_path)
     assert (code, told.strip()) == (1, "the config configs/no.yml is not in the code tree")
+
+
+def test_the_batch_size_of_a_base_is_found_behind_any_path(weird_path: Path) -> None:
+    (weird_path / "base.yml").write_text("batch_size: 7\n")
+    run_helper("deeplabv3p/derive_config.py", "base.yml", "../x.yml", '{"iters": 3}', cwd=weird_path)
+    write_dataset(weird_path / "cityscapes", DatasetSize(train=7, val=1, width=16, height=8))
+    code, told = run_helper("deeplabv3p/check_cityscapes.py", "cityscapes", "--config", "../x.yml", cwd=weird_path)
+    assert code == 0, told
+    assert "1 x 7 images are an epoch" in told
