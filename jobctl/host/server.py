@@ -1,7 +1,7 @@
 """The host's side of the channel: reads requests, answers each in a thread of its own.
 
-A request is `{"id": 7, "op": "status", ...}`; replies carry the id, and `more: true` while others follow. Frames that carry
-the id of a running request and no `op` belong to it (file contents that are sent up, or `cancel: true`).
+A request is `{"id": 7, "op": "status", ...}`; replies carry the id, and `more: true` while others follow. Frames that
+carry the id of a running request and no `op` belong to it (file contents that are sent up, or `cancel: true`).
 """
 
 from __future__ import annotations
