@@ -39,6 +39,7 @@ def send_tree(channel: HostChannel, tree: TreeSource, progress: Progress = lambd
         missing: list[int] = exchange.receive().header["missing"]
         entries = [tree.manifest.entries[index] for index in missing]
         total = sum(entry.size for entry in entries)
+        progress(0, total)  # a rate is measured from here on
         _send_contents(exchange, tree, dict(zip(entries, missing, strict=True)), total, progress)
         exchange.send(done=True)
         while exchange.receive().header.get("more"):
