@@ -167,7 +167,8 @@ def find_sshd() -> str:
 
 
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> None:
-    argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", str(path)]
+    strength = ["-b", "2048"] if kind == "rsa" else []
+    argv = ["ssh-keygen", "-q", "-t", kind, *strength, "-a", "1", "-N", passphrase, "-C", "test", "-f", str(path)]
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
 
 

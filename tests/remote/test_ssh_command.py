@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,9 @@ def as_login_shell(shell: str, argv: list[str]) -> subprocess.CompletedProcess[b
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"this login shell is not installed: sudo apt-get install -y {shell.replace('bsd-csh', 'csh')}")
-    return subprocess.run([program, "-c", make_remote_command(argv)], capture_output=True)
+    return subprocess.run(
+        [program, "-c", make_remote_command(argv)], capture_output=True, env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+    )
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -24,7 +24,7 @@ PYTHON = sys.executable
 
 @pytest.fixture(params=["local", "ssh"])
 def transport(request: pytest.FixtureRequest, sshd: Sshd) -> Iterator[Transport]:
-    env = {"HOME": str(sshd.home), "PATH": os.environ["PATH"]}
+    env = {"HOME": str(sshd.home), "PATH": os.defpath}
     made = LocalTransport("box", env) if request.param == "local" else make_ssh_transport(sshd.host())
     yield made
     made.close()
