@@ -11,11 +11,14 @@ from pathlib import Path
 from tests.e2e.lab import Lab, python
 
 STUBBORN = """
-import os, signal, subprocess, sys, time
+import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-rank = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('rank is up', flush=True);
-time.sleep(600)" for number in range(4):
+rank = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "print('rank is up', flush=True); time.sleep(600)"
+)
+for number in range(4):
     subprocess.Popen([sys.executable, "-c", rank, "stubborn-rank"], start_new_session=True)
 time.sleep(600)
 """
