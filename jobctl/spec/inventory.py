@@ -31,8 +31,8 @@ class HostFields(Part):
     password_env: EnvName | None = Field(None, description="Variable on the laptop that holds the password.")
     password_file: Filled | None = Field(None, description="File on the laptop that holds the password.")
     passphrase_env: EnvName | None = Field(None, description="Variable on the laptop with the key's passphrase.")
-    connect_timeout_s: Annotated[float, Strict()] = Field(
-        15.0, gt=0, le=600, description="Seconds to wait for a connection."
+    connect_timeout_s: Annotated[float, Strict()] | None = Field(
+        None, gt=0, le=600, description="Seconds to wait for a connection. Default: as ~/.ssh/config says, else 15."
     )
     transport: Literal["ssh", "local"] = Field("ssh", description="How to reach it; 'local' is this machine.")
     work_dir: HostPath = Field("~/jobctl", description="Everything jobctl writes on the host is below this folder.")

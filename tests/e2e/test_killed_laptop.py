@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.lab import Lab, python
 
-MOMENTS = 10
+MOMENTS = 7
 
 
 def kill_a_submit(lab: Lab, after_s: float) -> None:

@@ -78,7 +78,16 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_it_is_said_what_is_wrong_and_nothing_is_left(lab: Lab, case: Case) -> None:
+def test_it_is_said_what_is_wrong_and_nothing_is_left(local_lab: Lab, case: Case) -> None:
+    check(local_lab, case)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.exit_code == 3], ids=lambda case: case.name)
+def test_what_only_the_host_can_tell_is_said_by_ssh_too(ssh_lab: Lab, case: Case) -> None:
+    check(ssh_lab, case)
+
+
+def check(lab: Lab, case: Case) -> None:
     lab.write_config(["true"], **(case.values or {}))
     if case.config is not None:
         text = case.config if isinstance(case.config, str) else yaml.safe_dump(case.config)
@@ -96,7 +105,8 @@ def change_host(lab: Lab, **fields: object) -> None:
     lab.inventory.write_text(json.dumps(inventory))
 
 
-def test_a_template_with_a_mistake_is_named_with_file_and_line(lab: Lab) -> None:
+def test_a_template_with_a_mistake_is_named_with_file_and_line(local_lab: Lab) -> None:
+    lab = local_lab
     lab.write_config(["true"])
     path = lab.laptop / "templates" / "steps" / "job.yaml.j2"
     path.write_text(path.read_text().replace("{{ code }}", "{{ kode }}"))
