@@ -21,8 +21,7 @@ def main(run: str | None, grace_s: float, as_json: bool) -> None:
     from jobctl import api
 
     with show.Teller() as teller:
-        teller.note(f"ending it; processes get {grace_s:.0f} s before they are killed")
-        view = api.cancel(run, grace_s=grace_s)
+        view = api.cancel(run, grace_s=grace_s, listener=teller)
     if as_json:
         show.as_json("cancel", view.status)
     else:

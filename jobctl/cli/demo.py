@@ -32,7 +32,7 @@ def main(folder: str, iters: int, as_json: bool) -> None:
         from jobctl.errors import InputError
 
         missing = InputError(
-            "the demo needs one more package", value=error.name, next_command="pip install 'jobctl[demo]'"
+            "the demo needs one more package", value=error.name, next_command="pip install asyncssh 'plotext<6'"
         )
         raise missing from None
     teller = show.Teller()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from jobctl.cli import show
 from jobctl.cli.options import json_option, run_argument
+
+if TYPE_CHECKING:
+    from jobctl.api import LogFollower
 
 
 @click.command("logs")
@@ -47,16 +51,23 @@ def follow_run(
             run_id = follower.record.run_id
             teller.note(f"\ndetached; the run goes on. Again: jobctl logs -f {run_id}   End it: jobctl cancel {run_id}")
             return 130
-        if not follow:
-            return 0
-        teller.note(f"{follower.record.run_id}: {follower.state}")
-    return 0 if follower.state == "SUCCEEDED" else 1
+        _tell_end(follower, teller, follow)
+    return 0 if not follow or follower.state == "SUCCEEDED" else 1
 
 
-def _print_json(follower: object) -> None:
-    from jobctl.api import LogFollower
+def _tell_end(follower: LogFollower, teller: show.Teller, follow: bool) -> None:
+    """How the run ended, or, where there was nothing to show, why not."""
+    if not follow and follower.bytes_read:
+        return
+    run_id = follower.record.run_id
+    why = f": {follower.reason}" if follower.reason else ""
+    nothing = "" if follower.bytes_read else "nothing was logged; "
+    teller.note(f"{nothing}{run_id}: {follower.state}{why}")
+    if follower.state not in ("SUCCEEDED", "RUNNING", "QUEUED", "STAGING"):
+        teller.note(f"next: jobctl status {run_id}")
 
-    assert isinstance(follower, LogFollower)
+
+def _print_json(follower: LogFollower) -> None:
     pieces = [
         {"file": piece.file, "offset": piece.offset, "text": piece.data.decode("utf-8", "replace")}
         for piece in follower

@@ -35,7 +35,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         drawn.add_column(name, no_wrap=name != "WHY", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(cell, style=STYLES.get(cell.split(" ")[0], "")) for cell in row))
-    console.print(drawn)
+    with console.capture() as captured:
+        console.print(drawn)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())  # rich fills the last column with blanks
 
 
 STYLES = {

@@ -34,11 +34,13 @@ def main(run: str | None, as_json: bool) -> None:
     if view.error:
         age = f"{show.duration(view.age_s)} old" if view.age_s is not None else "nothing is known"
         show.text(f"  the host could not be asked ({age}): {view.error.what}")
-    if status.get("reason"):
+    stages = status.get("stages") or []
+    told_by_a_stage = any(stage.get("reason") and stage["reason"] in (status.get("reason") or "") for stage in stages)
+    if status.get("reason") and not told_by_a_stage:
         show.text(f"  why: {status['reason']}")
     if status.get("cards"):
         show.text(f"  cards: {', '.join(map(str, status['cards']))}")
-    _print_stages(status.get("stages") or [])
+    _print_stages(stages)
     _print_progress(status.get("progress") or {})
 
 

@@ -145,7 +145,7 @@ def _ssh_host(folder: Path, say: Say) -> Iterator[SshHost]:
         assert server.stdin and server.stdout
         line = server.stdout.readline()
         if not line:
-            raise HostError("the demo's SSH server did not start", next_command="pip install 'jobctl[demo]'")
+            raise HostError("the demo's SSH server did not start", next_command="pip install asyncssh 'plotext<6'")
         try:
             yield SshHost(**json.loads(line))
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from jobctl.errors import HostError
 from jobctl.remote.channel import HostChannel, open_host_channel
 from jobctl.remote.transport import Transport
 from jobctl.spec.inventory import Host
@@ -28,5 +29,10 @@ def connect(host: Host) -> Iterator[HostChannel]:
     try:
         with open_host_channel(transport, root=host.work_dir, python=host.python) as channel:
             yield channel
+    except HostError as error:
+        # The way to a host has names of its own (addresses, jump hosts); the user knows it by that of the inventory.
+        if host.name not in error.where:
+            error.where = f"{host.name}: {error.where}" if error.where else host.name
+        raise
     finally:
         transport.close()

@@ -72,7 +72,8 @@ class Code(Part):
     @model_validator(mode="after")
     def _check(self) -> Code:
         if (self.git is None) == (self.path is None):
-            raise Misfit("exactly one of 'git' and 'path' must be given")
+            hint = "--set 'code={path: ...}' replaces the whole value, --set code.path=... only adds to it"
+            raise Misfit("exactly one of 'git' and 'path' must be given", hint=hint)
         for key in ("ref", "fetch"):
             if self.path is not None and key in self.model_fields_set:
                 raise Misfit(f"'{key}' goes with 'git', not with 'path'", at=(key,))
@@ -97,7 +98,8 @@ class Data(Part):
     @model_validator(mode="after")
     def _check(self) -> Data:
         if (self.path is None) == (self.on_host is None):
-            raise Misfit("exactly one of 'path' and 'on_host' must be given")
+            hint = "--set 'data={path: ...}' replaces the whole value, --set data.path=... only adds to it"
+            raise Misfit("exactly one of 'path' and 'on_host' must be given", hint=hint)
         if self.link == "output" or self.link.startswith("output/"):
             raise Misfit("'output' in the code tree is the run's own output folder", at=("link",))
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_a_training_that_does_not_start_is_started_again_with_a_fresh_log_folder
     stage = train_stage(
         STARTS[name],
         started_when=r"\[TRAIN\]",
-        start_timeout_s=2.0,
+        start_timeout_s=6.0,
         start_attempts=3,
         must_leave=["output/best_model/model.pdparams"],
     )
@@ -159,7 +160,9 @@ def test_a_training_that_never_starts_says_how_often_it_was_tried(tmp_path: Path
     stage = train_stage({"die_attempts": 9}, started_when=r"\[TRAIN\]", start_timeout_s=20, start_attempts=2)
     status = run_job(tmp_path, make_job("never-1", [stage]))
     assert status["state"] == "FAILED"
-    assert status["reason"].startswith("train: tried 2 times: rank 0 failed first: RuntimeError: Connection refused")
+    # All ranks die at the same moment, so any of them may be the first.
+    reason = re.sub(r"rank \d", "rank N", status["reason"])
+    assert reason.startswith("train: tried 2 times: rank N failed first: RuntimeError: Connection refused")
 
 
 def test_a_stage_that_had_started_is_not_tried_again(tmp_path: Path) -> None:
