@@ -3,12 +3,18 @@
 python check_runtime.py npu
 """
 
+import os
 import sys
 
 
 def main():
     """Import what training imports, and ask Paddle for the device."""
     device = sys.argv[1]
+    for folder in (sys.prefix, os.getcwd()):
+        if "," in folder:
+            # paddlepaddle 3.3.1, jit/dy2static/origin_info.py: it splits the lines of a call stack at commas.
+            told = f"Paddle cannot export a model from a folder with a comma in its path: {folder!r}."
+            return f"{told} Use another work_dir"
     import cv2  # opencv-python 4.5 imports with numpy 1 only
     import numpy
     import paddle
