@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from jobctl.errors import CodeSourceError, HostProgramError
+from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 from jobctl.spec.job import Code
 
@@ -18,15 +19,16 @@ def resolve_on_host(channel: HostChannel, code: Code) -> str:
     if _COMMIT.match(ref):
         return ref
     argv = ["git", "-c", "credential.interactive=false", "ls-remote", "--", source, ref, f"{ref}^{{}}"]
-    answer = channel.call("command", argv=argv, timeout_s=_TIMEOUT_S, env={"GIT_TERMINAL_PROMPT": "0"}).header
-    if answer["exit_code"] != 0:
+    reply = channel.call("command", argv=argv, timeout_s=_TIMEOUT_S, env={"GIT_TERMINAL_PROMPT": "0"})
+    answer = Answer(channel.host, reply.header)
+    if answer.integer("exit_code") != 0:
         raise HostProgramError(
             "the host cannot read the git repository",
             where=f"{channel.host}: {source}",
-            value=answer["stderr"].strip()[-300:],
+            value=answer.text("stderr").strip()[-300:],
             hint="a host without internet gets the code from the laptop: `fetch: laptop`",
         )
-    commit = choose_commit(answer["stdout"], ref)
+    commit = choose_commit(answer.text("stdout"), ref)
     if commit is None:
         raise CodeSourceError(
             "the git repository has no such ref", where=source, value=ref, next_command=f"git ls-remote {source}"

@@ -11,6 +11,7 @@ from jobctl.api.listener import Listener, Silent
 from jobctl.api.runs import host_of
 from jobctl.errors import ConnectError, ConnectionLost
 from jobctl.laptop.records import Record, Records
+from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
 
@@ -28,7 +29,7 @@ class Piece:
 
 @dataclass
 class LogFollower:
-    """Iterate to get the pieces in order; afterwards `state` is the run's state as the host gave it last."""
+    """Iterate to get the pieces in order; afterwards `state` and `reason` are the run's, as the host gave them last."""
 
     record: Record
     stage: str | None = None
@@ -37,7 +38,9 @@ class LogFollower:
     follow: bool = False
     listener: Listener | None = None
     state: str | None = None
+    reason: str | None = None
     connections: int = 0
+    bytes_read: int = 0
 
     def __post_init__(self) -> None:
         self._file: str | None = None
@@ -77,12 +80,16 @@ class LogFollower:
             offset=self._offset,
         ) as exchange:
             for header, payload in exchange:
+                told = Answer(channel.host, header)
                 if not header.get("more"):
-                    self.state = header["state"]
+                    self.state = told.text("state")
+                    self.reason = told.text("reason") if header.get("reason") else None
                 elif payload:
                     # Noted before the piece is handed out: what the reader has seen is never asked for again.
-                    self._file, self._offset = header["file"], header["offset"] + len(payload)
-                    yield Piece(header["file"], header["offset"], payload)
+                    file, offset = told.text("file"), told.integer("offset")
+                    self._file, self._offset = file, offset + len(payload)
+                    self.bytes_read += len(payload)
+                    yield Piece(file, offset, payload)
 
 
 def logs(

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from jobctl.api.listener import Listener, Silent
 from jobctl.errors import JobctlError, RunNotFound
 from jobctl.host.states import FINAL
 from jobctl.laptop.records import Record, Records
+from jobctl.remote.answers import Answer
 
 _PARALLEL_HOSTS = 16
 
@@ -45,14 +47,24 @@ def status(run: str | None = None, records: Records | None = None) -> RunView:
     return _freshen([book.find(run)], book)[0]
 
 
-def cancel(run: str | None = None, *, grace_s: float = 10.0, records: Records | None = None) -> RunView:
+def cancel(
+    run: str | None = None,
+    *,
+    grace_s: float = 10.0,
+    listener: Listener | None = None,
+    records: Records | None = None,
+) -> RunView:
     """End a run and all its processes. Raises HostError where the host cannot be reached: then it is not cancelled."""
     book = records or Records()
     record = book.find(run)
     if is_final(record):
         return RunView(record, record.status or {})
+    tell = listener or Silent()
+    tell.note(f"connecting to {record.host_name}")
     with _connected(record) as channel:
-        answer = channel.call("cancel", run_id=record.run_id, grace_s=grace_s).header
+        tell.note(f"ending it; processes get {grace_s:.0f} s before they are killed")
+        reply = channel.call("cancel", run_id=record.run_id, grace_s=grace_s)
+        answer = Answer(channel.host, reply.header).status()
     book.seen(record, answer)
     return RunView(record, answer)
 
@@ -100,16 +112,23 @@ def _ask(group: Sequence[Record], book: Records) -> dict[str, JobctlError]:
     """One connection for all runs of a host."""
     try:
         with _connected(group[0]) as channel:
-            found = channel.call("status", run_ids=[record.run_id for record in group]).header["statuses"]
+            reply = channel.call("status", run_ids=[record.run_id for record in group])
+            answer = Answer(channel.host, reply.header)
     except JobctlError as error:
         return {record.run_id: error for record in group}
+    failed: dict[str, JobctlError] = {}
     for record in group:
-        if answer := found.get(record.run_id):
-            book.seen(record, answer)
+        try:
+            status = answer.status_of(record.run_id)
+        except JobctlError as error:  # one run that is damaged hides no other
+            failed[record.run_id] = error
+            continue
+        if status:
+            book.seen(record, status)
         elif record.confirmed:
             gone = {"state": "LOST", "reason": "its run directory is not on the host any more"}
             book.seen(record, {**(record.status or {}), **gone})
-    return {}
+    return failed
 
 
 def adopt(inventory: str, *, host: str | None = None, records: Records | None = None) -> tuple[list[Record], list[str]]:
@@ -126,14 +145,18 @@ def adopt(inventory: str, *, host: str | None = None, records: Records | None = 
     cleared: list[str] = []
     for target in hosts:
         with connect(target) as channel:
-            there = {row["run_id"]: row for row in channel.call("runs").header["runs"]}
-            cleared += channel.call("discard_stale").header["run_ids"]
+            there = Answer(channel.host, channel.call("runs").header).runs()
+            cleared += Answer(channel.host, channel.call("discard_stale").header).run_ids("run_ids")
         known = {record.run_id: record for record in book.all()}
         for run_id, row in there.items():
             record = known.get(run_id)
             if record is None or not record.confirmed:
                 record = record or Record(
-                    run_id, row["name"], target.name, target.model_dump(mode="json"), row.get("submitted_at") or 0.0
+                    run_id,
+                    row.get("name") or run_id,
+                    target.name,
+                    target.model_dump(mode="json"),
+                    row.get("submitted_at") or 0.0,
                 )
                 adopted.append(record)
             book.seen(record, row)

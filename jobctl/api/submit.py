@@ -28,6 +28,7 @@ from jobctl.errors import ConnectionLost, JobctlError
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
+from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
 from jobctl.remote.sync import send_tree
@@ -71,9 +72,11 @@ def submit(
         tell.note(f"connecting to {target.name}")
         try:
             with connect(target) as channel:
-                status = _send(channel, written, inputs, record, cards, tell, book)
+                answer = _send(channel, written, inputs, record, cards, tell, book)
         except JobctlError as error:
             raise _explained(error, record, book) from None
+        # Not understood is not refused: the record stays, and the same submit again finds the run.
+        status = answer.status()
         book.seen(record, status)
     return Submitted(record.run_id, target.name, status["state"], again)
 
@@ -92,9 +95,9 @@ def _send(
     cards: Sequence[int] | None,
     tell: Listener,
     book: Records,
-) -> dict[str, Any]:
-    """Code, data, and the request that starts it. The run's status."""
-    job, facts = written.job, channel.facts
+) -> Answer:
+    """Code, data, and the request that starts it. What the host says to that: the run's status."""
+    job, facts = written.job, Answer(channel.host, channel.facts)
     code = _send_code(channel, job, inputs, tell)
     data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(
@@ -111,7 +114,7 @@ def _send(
     record.sent = True
     book.save(record)
     tell.note("starting the run")
-    return channel.call(
+    reply = channel.call(
         "launch",
         b"".join(files.values()),
         run_id=record.run_id,
@@ -119,8 +122,11 @@ def _send(
         code=code.get("tree"),
         data=data,
         files=[[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
-        argv=direct.submit_argv(facts["python"], facts["program"], f"{facts['root']}/runs/{record.run_id}"),
-    ).header
+        argv=direct.submit_argv(
+            facts.text("python"), facts.text("program"), f"{facts.text('root')}/runs/{record.run_id}"
+        ),
+    )
+    return Answer(channel.host, reply.header)
 
 
 def _send_code(channel: HostChannel, job: Job, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from . import processes, states
 from .files import Json, append_line, read_json, sync_folder, write_json
@@ -51,7 +51,7 @@ def _lock_if_new(root: Path, run_dir: Path) -> Optional[int]:
             return None
         return take_lock(run_dir / "supervisor.lock", wait_s=0.5)
     staged = root / "staging" / run_dir.name
-    job = read_json(staged / "job.json")
+    job = read_job(staged)
     if job is None:
         raise OpError("no_run", "there is no run {} on this host".format(run_dir.name), run_id=run_dir.name)
     lock = take_lock(staged / "supervisor.lock", wait_s=2.0)
@@ -106,21 +106,30 @@ def status(run_dir: Path) -> Json:
     found = _read_status(run_dir)  # it may have ended between the two questions
     if found["state"] in states.FINAL:
         return found
-    began = found.get("supervisor") is not None
-    reason = (
-        "its supervisor is gone: killed, or the host was restarted" if began else "it was put together, never started"
-    )
+    if found.get("supervisor") is not None:
+        reason = "its supervisor is gone: killed, or the host was restarted"
+    elif (run_dir / "status.json").exists() and not states.is_status(read_json(run_dir / "status.json")):
+        reason = "its status.json is damaged, and nothing supervises it"
+    else:
+        reason = "it was put together, never started"
     return dict(found, state=states.LOST, reason=reason)
+
+
+def read_job(run_dir: Path) -> Optional[Json]:
+    """job.json; None when it is missing or damaged."""
+    found = read_json(run_dir / "job.json")
+    return found if states.is_job(found) else None
 
 
 def _read_status(run_dir: Path) -> Json:
     found = read_json(run_dir / "status.json")
-    if found is None:
-        job = read_json(run_dir / "job.json")
-        if job is None:
-            raise OpError("no_run", "there is no run {} on this host".format(run_dir.name), run_id=run_dir.name)
-        found = states.first_status(job, states.QUEUED)
-    return found
+    if found is not None and states.is_status(found):
+        return dict(found, run_id=run_dir.name)
+    job = read_job(run_dir)
+    if job is None:
+        message = "there is no run {} on this host, or its job.json is damaged".format(run_dir.name)
+        raise OpError("no_run", message, run_id=run_dir.name)
+    return states.first_status(job, states.QUEUED)
 
 
 def list_runs(root: Path) -> List[Json]:
@@ -137,7 +146,11 @@ def list_runs(root: Path) -> List[Json]:
             found.append(status(root / "runs" / name))
         except OpError:
             continue
-    return sorted(found, key=lambda one: (one.get("submitted_at") or 0.0, one["run_id"]))
+    return sorted(found, key=lambda one: (_number(one.get("submitted_at")), one["run_id"]))
+
+
+def _number(found: Any) -> float:
+    return float(found) if isinstance(found, (int, float)) else 0.0
 
 
 def cancel(root: Path, run_id: str, grace_s: float = 10.0, patience_s: float = 15.0) -> Json:
@@ -180,11 +193,11 @@ def _ask_supervisor(run_dir: Path, patience_s: float) -> Optional[Process]:
     return None
 
 
-def _living_supervisor(told: Json) -> Optional[Process]:
-    if told.get("boot_id") != processes.boot_id():
+def _living_supervisor(told: Any) -> Optional[Process]:
+    if not isinstance(told, dict) or told.get("boot_id") != processes.boot_id() or not isinstance(told.get("pid"), int):
         return None
     living = processes.look_up(told["pid"])
-    return living if living is not None and living.start_ticks == told["start_ticks"] else None
+    return living if living is not None and living.start_ticks == told.get("start_ticks") else None
 
 
 def _cancel_unsupervised(run_dir: Path, grace_s: float, stragglers: List[Process]) -> Json:

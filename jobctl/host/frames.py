@@ -53,8 +53,10 @@ def read_frame(read_exactly: Callable[[int], bytes]) -> Optional[Frame]:
         raise FrameError("the stream ends inside a frame")
     try:
         header = json.loads(text.decode("ascii"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError("not a frame: %s" % error) from None
     if not isinstance(header, dict):
         raise FrameError("not a frame: the JSON part is no object")
+    if not isinstance(header.get("id", 0), int):
+        raise FrameError("not a frame: its id is no number")
     return header, payload

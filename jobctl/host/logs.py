@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from .control import read_job
 from .control import status as run_status
-from .files import read_json
 from .frames import CHUNK
 from .server import OpError, Request
 from .states import FINAL, LOST
@@ -29,10 +29,10 @@ class LogReader:
         self._run_dir = run_dir
         self._stage = stage
         self._rank = rank
-        job = read_json(run_dir / "job.json") or {}
+        job = read_job(run_dir) or {}
         self._stages = [entry["name"] for entry in job.get("stages", [])]
         if stage is not None and stage not in self._stages:
-            raise OpError("input", "no stage %r" % stage, hint="stages: " + ", ".join(self._stages))
+            raise OpError("no_stage", "no stage %r" % stage, hint="stages: " + ", ".join(self._stages))
 
     def files(self) -> List[Tuple[str, str]]:
         """(file, stage) in reading order, as far as it is known now; paths are relative to the run directory."""
@@ -69,7 +69,7 @@ class LogReader:
 
 
 def stream(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
-    """Replies {file, offset} + bytes, in order; the last says {file, offset, state} and comes when there is no more.
+    """Replies {file, offset} + bytes, in order; the last, when there is no more, says {file, offset, state, reason}.
 
     Parameters: stage, rank (None: the stages' own output), file and offset to go on from, tail (lines), follow.
     """
@@ -100,7 +100,7 @@ def stream(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
             continue
         if not params.get("follow") or state["state"] in _OVER:
             last = files[index][0] if index < len(files) else None
-            return {"file": last, "offset": offset, "state": state["state"]}
+            return {"file": last, "offset": offset, "state": state["state"], "reason": state.get("reason")}
         time.sleep(_POLL_S)
     return None
 

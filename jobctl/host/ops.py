@@ -46,7 +46,10 @@ def _statuses(request: Request, root: Path) -> Dict[str, Any]:
     for run_id in request.params["run_ids"]:
         launch.check_run_id(run_id)
         run_dir = root / "runs" / run_id
-        found[run_id] = control.status(run_dir) if run_dir.is_dir() else None
+        try:
+            found[run_id] = control.status(run_dir) if run_dir.is_dir() else None
+        except OpError as error:  # a damaged run hides no other
+            found[run_id] = {"error": {"kind": error.kind, "message": error.message}}
     return {"statuses": found}
 
 

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from .control import read_job
 from .files import read_json, write_json
 from .frames import CHUNK
 from .objects import hash_file
@@ -32,7 +33,7 @@ def find(run_dir: Path) -> List[Tuple[str, str]]:
         for log in run_dir.glob(pattern):
             if log.is_file() and not log.is_symlink():
                 found[log.relative_to(run_dir).as_posix()] = "logs"
-    job = read_json(run_dir / "job.json") or {}
+    job = read_job(run_dir) or {}
     for artifact in job.get("artifacts", []):
         for path in _expand(run_dir, artifact["path"]):
             found[path] = artifact["name"]

@@ -12,9 +12,11 @@ import queue
 import threading
 import time
 import traceback
-from typing import Any, BinaryIO, Callable, Dict, Optional
+from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
 from .frames import BEAT_S, SILENCE_S, Frame, FrameError, Header, encode, read_frame
+
+_PIECE = 16 << 10
 
 
 class OpError(Exception):
@@ -88,13 +90,24 @@ class Server:
         threading.Thread(target=self._beat, daemon=True).start()
         try:
             while True:
-                frame = read_frame(self._source.read)
+                frame = read_frame(self._read)
                 if frame is None:
                     return
-                self._heard = time.monotonic()
                 self._dispatch(frame)
         except (FrameError, OSError):
             return
+
+    def _read(self, size: int) -> bytes:
+        """`size` bytes, or fewer at the end. Each piece is a sign of life: on a slow line one frame takes long."""
+        pieces: List[bytes] = []
+        while size:
+            piece = self._source.read(min(size, _PIECE))
+            if not piece:
+                break
+            self._heard = time.monotonic()
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
 
     def _dispatch(self, frame: Frame) -> None:
         header, payload = frame

@@ -8,7 +8,7 @@ LOST is never written: it is what a reader concludes when a run is not final and
 from __future__ import annotations
 
 import time
-from typing import Optional
+from typing import Any, Optional
 
 from .files import Json
 
@@ -30,6 +30,29 @@ def may_change(old: Optional[str], new: str) -> bool:
     if old is None or old == new:
         return True
     return old not in FINAL and _ORDER.get(old, 0) < _ORDER[new]
+
+
+def is_status(found: Optional[Json]) -> bool:
+    """Whether this can be believed to be a status: a file on a host may be damaged, or edited by hand."""
+    return (
+        found is not None and isinstance(found.get("state"), str) and _are_objects(found.get("stages"), "name", "state")
+    )
+
+
+def is_job(found: Optional[Json]) -> bool:
+    """The same for a job.json."""
+    return (
+        found is not None
+        and isinstance(found.get("run_id"), str)
+        and _are_objects(found.get("stages"), "name")
+        and _are_objects(found.get("artifacts", []), "name", "path")
+    )
+
+
+def _are_objects(found: Any, *texts: str) -> bool:
+    return isinstance(found, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(text), str) for text in texts) for one in found
+    )
 
 
 def first_status(job: Json, state: str) -> Json:

@@ -13,12 +13,15 @@ import hashlib
 import io
 import json
 import re
+import threading
 import zipfile
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from jobctl.errors import ConnectionLost, HostError, HostProgramError, NoSpace, PythonMissing
+from jobctl.host.frames import SILENCE_S
+from jobctl.remote.answers import misunderstood
 from jobctl.remote.transport import ByteStream, Transport
 
 _MAGIC = b"\n\0JOBCTL "
@@ -76,8 +79,8 @@ def bootstrap(transport: Transport, *, root: str, python: str) -> Started:
     program = make_host_program()
     want = {"root": root, "sha256": program.sha256, "size": len(program.data)}
     stream = transport.open([python, "-c", line])
+    greeting = _Greeting(stream, transport.name, python)
     try:
-        greeting = _Greeting(stream, transport.name, python)
         # It may have ended already because there is no Python: what it said is read below.
         with contextlib.suppress(ConnectionLost):
             stream.write(source + json.dumps(want).encode("ascii") + b"\n")
@@ -85,16 +88,21 @@ def bootstrap(transport: Transport, *, root: str, python: str) -> Started:
         if word == "need":
             stream.write(program.data)
             word, fields = greeting.next_word()
+        greeting.end()
         if word != "ready":
             raise _refusal(transport.name, word, fields, python)
         return Started(stream, fields, greeting.rest)
     except BaseException:
+        greeting.end()
         stream.close()
         raise
 
 
 class _Greeting:
-    """Finds our words in what comes first, whatever the login shell printed before them."""
+    """Finds our words in what comes first, whatever the login shell printed before them.
+
+    Each word must come within SILENCE_S: after that the stream is closed, which ends every wait on it.
+    """
 
     def __init__(self, stream: ByteStream, host: str, python: str) -> None:
         self._stream = stream
@@ -102,26 +110,64 @@ class _Greeting:
         self._python = python
         self.rest = b""
         """What came after the last word: the beginning of the first frames."""
+        self._late = threading.Event()
+        self._timer = self._start_timer()
 
     def next_word(self) -> tuple[str, dict[str, Any]]:
+        self.end()
+        self._timer = self._start_timer()
         while _MAGIC not in self.rest:
             self._read_more()
-            if len(self.rest) > _NOISE_LIMIT:
-                raise HostProgramError(
-                    "the login shell of the host prints without end before our program starts",
-                    where=self._host,
-                    value=self.rest[:200].decode("utf-8", "replace"),
-                    hint="its start-up files must print nothing when no terminal is there",
-                )
         self.rest = self.rest.partition(_MAGIC)[2]
         while b"\n" not in self.rest:
             self._read_more()
         text, _, self.rest = self.rest.partition(b"\n")
-        word, fields = json.loads(text)
-        return word, fields
+        return self._parse(text)
+
+    def end(self) -> None:
+        """No word is waited for any more."""
+        self._timer.cancel()
+
+    def _start_timer(self) -> threading.Timer:
+        def give_up() -> None:
+            self._late.set()
+            self._stream.close()
+
+        timer = threading.Timer(SILENCE_S, give_up)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _parse(self, text: bytes) -> tuple[str, dict[str, Any]]:
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, list) or [type(part) for part in found] != [str, dict]:
+            raise misunderstood(self._host, repr(text[:200]))
+        return found[0], found[1]
 
     def _read_more(self) -> None:
-        piece = self._stream.read(64 << 10)
+        if len(self.rest) > _NOISE_LIMIT:
+            raise HostProgramError(
+                "the login shell of the host prints without end before our program starts",
+                where=self._host,
+                value=self.rest[:200].decode("utf-8", "replace"),
+                hint="its start-up files must print nothing when no terminal is there",
+            )
+        try:
+            piece = self._stream.read(64 << 10)
+        except ConnectionLost:
+            if not self._late.is_set():
+                raise
+            piece = b""
+        if self._late.is_set():
+            raise ConnectionLost(
+                f"Python on the host did not begin to talk within {SILENCE_S:.0f} s",
+                where=self._host,
+                value=self.rest[-200:].decode("utf-8", "replace").strip() or None,
+                hint="the host may be overloaded or its disk may hang; `python:` must name a Python",
+            )
         if not piece:
             exit_code, stderr = self._stream.finish()
             raise _no_greeting(
@@ -151,15 +197,15 @@ def _no_greeting(host: str, python: str, exit_code: int | None, stderr: str, see
 def _refusal(host: str, word: str, fields: dict[str, Any], python: str) -> HostError:
     if word == "old-python":
         return PythonMissing(
-            f"Python on the host is too old: {python} is {fields['version']}",
+            f"Python on the host is too old: {python} is {fields.get('version')}",
             where=host,
-            value=fields["python"],
+            value=fields.get("python"),
             hint=_WHICH_PYTHON,
         )
     if fields.get("errno") in (_ENOSPC, _EDQUOT):
         return NoSpace(
             "no space left on the host",
-            where=f"{host}: {fields['path']}",
+            where=f"{host}: {fields.get('path')}",
             hint="free some, or set another `work_dir:` in the inventory",
             next_command=f"ssh {host} df -h",
         )

@@ -11,12 +11,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from jobctl.errors import ConnectionLost, HostProgramError, JobctlError, NoSpace, RunNotFound, TransferError
+from jobctl.errors import ConnectionLost, HostProgramError, InputError, JobctlError, NoSpace, RunNotFound, TransferError
 from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode, read_frame
+from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
 from jobctl.remote.transport import ByteStream, Transport
 
@@ -35,7 +36,7 @@ class HostChannel:
         self.host = host
         self.facts = started.facts
         self._stream = started.stream
-        self._reader = _ExactReader(started.stream, started.rest)
+        self._reader = _ExactReader(started.stream, started.rest, self._hear)
         self._write = threading.Lock()
         self._open: dict[int, queue.Queue[Reply]] = {}
         self._next_id = 1
@@ -92,6 +93,9 @@ class HostChannel:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
+    def _hear(self) -> None:
+        self._heard = time.monotonic()
+
     def _fail(self, error: ConnectionLost) -> None:
         if self._lost is None:
             self._lost = error
@@ -99,7 +103,6 @@ class HostChannel:
     def _read_replies(self) -> None:
         try:
             while (frame := read_frame(self._reader.read)) is not None:
-                self._heard = time.monotonic()
                 self._deliver(Reply(*frame))
             self._fail(ConnectionLost("the host closed the connection", where=self.host))
         except ConnectionLost as error:
@@ -114,7 +117,7 @@ class HostChannel:
                 return replies.put(reply, timeout=1.0)
             except queue.Full:
                 # The reader of this exchange is slow. It may also have gone meanwhile.
-                self._heard = time.monotonic()
+                self._hear()
                 replies = self._open.get(reply.header.get("id", 0))
 
     def _beat(self) -> None:
@@ -183,10 +186,14 @@ class Exchange:
 
 
 class _ExactReader:
-    """`read(n)` that gives n bytes, or fewer at the end, over a stream that gives what it has."""
+    """`read(n)` that gives n bytes, or fewer at the end, over a stream that gives what it has.
 
-    def __init__(self, stream: ByteStream, already: bytes) -> None:
+    Each piece counts as a sign of life (`heard`): on a slow line one frame takes longer than the silence we bear.
+    """
+
+    def __init__(self, stream: ByteStream, already: bytes, heard: Callable[[], None]) -> None:
         self._stream = stream
+        self._heard = heard
         self._buffer = bytearray(already)
 
     def read(self, size: int) -> bytes:
@@ -194,6 +201,7 @@ class _ExactReader:
             piece = self._stream.read(max(64 << 10, size - len(self._buffer)))
             if not piece:
                 break
+            self._heard()
             self._buffer += piece
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
@@ -205,15 +213,19 @@ def open_host_channel(transport: Transport, *, root: str, python: str) -> HostCh
     return HostChannel(bootstrap(transport, root=root, python=python), transport.name)
 
 
-def _as_error(host: str, error: dict[str, Any]) -> JobctlError:
-    kind, message = error.get("kind"), str(error.get("message"))
+def _as_error(host: str, error: object) -> JobctlError:
+    if not isinstance(error, dict):
+        return misunderstood(host, f"error: {error!r}")
+    kind, message, hint = error.get("kind"), str(error.get("message")), str(error.get("hint") or "")
     where = f"{host}: {error['path']}" if error.get("path") else host
     if kind == "no_space":
         return NoSpace("no space left on the host", where=where, hint="free some, or set another `work_dir:`")
-    if kind == "run_not_found":
+    if kind in ("run_not_found", "no_run"):
         return RunNotFound(message, where=host, next_command="jobctl ps")
     if kind == "transfer":
-        return TransferError(message, where=where, hint=error.get("hint", ""))
+        return TransferError(message, where=where, hint=hint)
+    if kind == "no_stage":
+        return InputError(message, where=where, hint=hint)
     if kind == "bug":
         return HostProgramError("the host program failed", where=host, value=message[-2000:], hint="please report this")
-    return HostProgramError(message, where=where, hint=error.get("hint", ""))
+    return HostProgramError(message, where=where, value=error.get("log") or None, hint=hint)

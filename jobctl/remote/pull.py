@@ -11,6 +11,7 @@ from pathlib import Path
 from jobctl.errors import TransferError
 from jobctl.laptop.pulled import Part, PullTarget
 from jobctl.plan.manifest import Entry, diff_pull
+from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 
 Progress = Callable[[str, int, int], None]
@@ -68,7 +69,7 @@ def _listing(channel: HostChannel, run_id: str) -> list[tuple[Entry, str]]:
     with channel.exchange("artifacts", run_id=run_id) as exchange:
         for header, _ in exchange:
             if "rows" in header:
-                return [(Entry(path, "f", size, sha256), name) for path, size, sha256, name in header["rows"]]
+                return Answer(channel.host, header).artifacts()
     raise TransferError("the host did not list what the run left", where=run_id)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from jobctl.laptop.tree_source import TreeSource
 from jobctl.plan.manifest import Entry
+from jobctl.remote.answers import Answer
 from jobctl.remote.channel import Exchange, HostChannel
 
 _FRAME = 1 << 20  # bytes of contents in one frame; small files are packed together
@@ -32,15 +33,16 @@ def send_tree(channel: HostChannel, tree: TreeSource, progress: Progress = lambd
     Raises TransferError, NoSpace, ConnectionLost. What arrived before a failure stays and is not sent again.
     """
     digest = tree.manifest.digest()
-    if channel.call("tree_offer", digest=digest).header["known"]:
+    if channel.call("tree_offer", digest=digest).header.get("known"):
         return Sent(digest, 0, 0)
     manifest = zlib.compress(tree.manifest.as_bytes(), 1)
     with channel.exchange("tree_send", manifest, digest=digest) as exchange:
-        missing: list[int] = exchange.receive().header["missing"]
+        told = Answer(channel.host, exchange.receive().header)
+        missing = told.indexes("missing", len(tree.manifest.entries))
         entries = [tree.manifest.entries[index] for index in missing]
         total = sum(entry.size for entry in entries)
         progress(0, total)  # a rate is measured from here on
-        _send_contents(exchange, tree, dict(zip(entries, missing, strict=True)), total, progress)
+        _send_contents(channel.host, exchange, tree, dict(zip(entries, missing, strict=True)), total, progress)
         exchange.send(done=True)
         while exchange.receive().header.get("more"):
             pass
@@ -48,7 +50,7 @@ def send_tree(channel: HostChannel, tree: TreeSource, progress: Progress = lambd
 
 
 def _send_contents(
-    exchange: Exchange, tree: TreeSource, indexes: dict[Entry, int], total: int, progress: Progress
+    host: str, exchange: Exchange, tree: TreeSource, indexes: dict[Entry, int], total: int, progress: Progress
 ) -> None:
     ahead = 0
     done = 0
@@ -56,11 +58,11 @@ def _send_contents(
         exchange.send(payload, parts=parts)
         ahead += 1
         if ahead > _AHEAD:
-            done = exchange.receive().header["received"]
+            done = Answer(host, exchange.receive().header).integer("received")
             ahead -= 1
             progress(done, total)
     for _ in range(ahead):
-        done = exchange.receive().header["received"]
+        done = Answer(host, exchange.receive().header).integer("received")
         progress(done, total)
 
 

@@ -1,0 +1,108 @@
+"""What a host answers, taken out of a reply with the type that it must have.
+
+A host that is broken, hostile or newer gets a HostProgramError, whatever it says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jobctl.errors import HostProgramError
+from jobctl.plan.manifest import Entry
+from jobctl.plan.status import parse_status
+
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\Z")  # as jobctl.host.launch
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def misunderstood(host: str, why: str) -> HostProgramError:
+    """The error for an answer that is none."""
+    return HostProgramError(
+        "the host answers something that is not understood",
+        where=host,
+        value=why[:300],
+        hint="an older or newer jobctl, a damaged run directory, or another program in the place of Python",
+    )
+
+
+class Answer:
+    """The fields of one reply. Every method raises HostProgramError for a field that is missing or of another type."""
+
+    def __init__(self, host: str, fields: Mapping[str, Any]) -> None:
+        self._host = host
+        self._fields = fields
+
+    def text(self, name: str) -> str:
+        value = self._fields.get(name)
+        if not isinstance(value, str):
+            raise self._wrong(name)
+        return value
+
+    def integer(self, name: str) -> int:
+        value = self._fields.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._wrong(name)
+        return value
+
+    def items(self, name: str) -> list[Any]:
+        value = self._fields.get(name)
+        if not isinstance(value, list):
+            raise self._wrong(name)
+        return value
+
+    def indexes(self, name: str, count: int) -> list[int]:
+        """Different numbers from 0 to `count` - 1."""
+        found = self.items(name)
+        if not all(type(index) is int and 0 <= index < count for index in found) or len(set(found)) != len(found):
+            raise self._wrong(name)
+        return found
+
+    def run_ids(self, name: str) -> list[str]:
+        return [self._run_id(value) for value in self.items(name)]
+
+    def status(self) -> dict[str, Any]:
+        """The reply is a run's status."""
+        return self._status(self._fields)
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """Statuses of all the runs of a host, by run id."""
+        return {self._run_id(row.get("run_id")): row for row in map(self._status, self.items("runs"))}
+
+    def status_of(self, run_id: str) -> dict[str, Any] | None:
+        """The status of one of several runs that were asked for; None where it is not there."""
+        found = self._fields.get("statuses")
+        if not isinstance(found, dict):
+            raise self._wrong("statuses")
+        row = found.get(run_id)
+        if isinstance(row, dict) and isinstance(row.get("error"), dict):
+            raise HostProgramError(str(row["error"].get("message")), where=self._host)
+        return None if row is None else self._status(row)
+
+    def artifacts(self) -> list[tuple[Entry, str]]:
+        """Files that can be pulled, each with its artifact's name. Where their paths lead is not checked here."""
+        return [self._artifact(row) for row in self.items("rows")]
+
+    def _artifact(self, row: object) -> tuple[Entry, str]:
+        if not isinstance(row, list) or [type(value) for value in row] != [str, int, str, str]:
+            raise self._wrong("rows")
+        path, size, sha256, artifact = row
+        if size < 0 or not _SHA256.match(sha256):
+            raise self._wrong("rows")
+        return Entry(path, "f", size, sha256), artifact
+
+    def _run_id(self, value: object) -> str:
+        # It becomes a file name here.
+        if not isinstance(value, str) or not _RUN_ID.match(value):
+            raise misunderstood(self._host, f"not a run id: {value!r}")
+        return value
+
+    def _status(self, value: object) -> dict[str, Any]:
+        try:
+            return parse_status(value)
+        except ValueError as error:
+            raise misunderstood(self._host, str(error)) from None
+
+    def _wrong(self, name: str) -> HostProgramError:
+        return misunderstood(self._host, f"{name}: {self._fields.get(name)!r}")
