@@ -18,9 +18,11 @@ help: ## this list
 demo: $(VENV)/.run ## the main job on this machine alone, in a few minutes
 	@$(BIN)/jobctl demo $(ARGS)
 
+# Two at a time, as many cores as the smallest machine that CI has. WORKERS=0: one after another, in this process.
+WORKERS ?= 2
 test: programs $(VENV)/.dev ## installs what the tests need, then runs them; ARGS="-k name" narrows
-	$(say) "running the tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	$(say) "running the tests; those of PaddlePaddle install it (1.2 GB) and train for two minutes"
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, rooms, Python 3.7 on the host, addresses
 	@$(MAKE) --keep-going lint format types rooms oldest addresses

@@ -30,7 +30,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    drawn = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in head:
         drawn.add_column(name, no_wrap=name != "WHY", overflow="fold")
     for row in rows:
