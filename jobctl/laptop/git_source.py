@@ -11,15 +11,19 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jobctl.errors import CodeSourceError
+from jobctl.laptop.git import make_git_env, run_git
 from jobctl.laptop.tree_source import without
 from jobctl.plan.manifest import Entry, Kind, Manifest, make_manifest
 
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{4,40}\Z")
 _KINDS: dict[str, Kind] = {"100644": "f", "100664": "f", "100755": "x", "120000": "l"}
 
 
@@ -44,10 +48,11 @@ class GitTree:
         manifest = make_manifest(entries)
         if keep is None:
             return manifest
-        keep.parent.mkdir(parents=True, exist_ok=True)
-        beside = keep.with_suffix(f".{os.getpid()}.tmp")
-        beside.write_bytes(manifest.as_bytes())
-        beside.replace(keep)
+        with contextlib.suppress(OSError):  # what cannot be kept is read again the next time
+            keep.parent.mkdir(parents=True, exist_ok=True)
+            beside = keep.with_suffix(f".{os.getpid()}.tmp")
+            beside.write_bytes(manifest.as_bytes())
+            beside.replace(keep)
         return manifest
 
     def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
@@ -58,7 +63,7 @@ class GitTree:
     def _read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """(mode, content) of each path, through one `git cat-file`."""
         argv = ["git", "-C", os.fspath(self._repository), "cat-file", "--batch"]
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=make_git_env()) as git:
             assert git.stdin and git.stdout
             for path in paths:
                 mode, blob = self._blobs[path]
@@ -125,41 +130,39 @@ def open_git_tree(source: str, ref: str, exclude: tuple[str, ...], cache: Path, 
 
 
 def _fetch(repository: Path, source: str, ref: str) -> str:
-    argv = ["git", "-C", os.fspath(repository), "fetch", "--quiet", "--depth", "1", "--no-tags", "--", source, ref]
-    done = _run(argv)
+    """The commit that `ref` names there, with its files; its history only where a short hash asks for it."""
+    done = _run(repository, "fetch", "--quiet", "--depth", "1", "--no-tags", "--", source, ref)
     if done.returncode == 0:
         return _git(repository, "rev-parse", "FETCH_HEAD^{commit}").decode().strip()
     message = done.stderr.decode("utf-8", "replace").strip()
-    if "couldn't find remote ref" in message or "not our ref" in message:
+    if "couldn't find remote ref" not in message and "not our ref" not in message:
         raise CodeSourceError(
-            "the git repository has no such ref", where=source, value=ref, next_command=f"git ls-remote {source}"
+            "cannot fetch the git repository",
+            where=source,
+            value=message[-400:],
+            hint="no such folder or URL, or this machine cannot reach it",
+            next_command=f"git ls-remote {shlex.quote(source)}",
         )
+    if _SHORT_COMMIT.match(ref):
+        _git(repository, "fetch", "--quiet", "--no-tags", "--", source, "+refs/heads/*:refs/jobctl/*")
+        found = _run(repository, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        if found.returncode == 0:
+            return found.stdout.decode().strip()
     raise CodeSourceError(
-        "cannot fetch the git repository",
+        "the git repository has no such ref",
         where=source,
-        value=message[-400:],
-        hint="no such folder or URL, or this machine cannot reach it",
-        next_command=f"git ls-remote {source}",
+        value=ref,
+        next_command=f"git ls-remote {shlex.quote(source)}",
     )
 
 
 def _resolve(repository: Path, ref: str) -> str:
     """A ref of a local repository; a branch that only the remote has counts too."""
     for name in (ref, f"origin/{ref}"):
-        argv = [
-            "git",
-            "-C",
-            os.fspath(repository),
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            name + "^{commit}",
-        ]
-        done = _run(argv)
+        done = _run(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if done.returncode == 0:
             return done.stdout.decode().strip()
-    if _run(["git", "-C", os.fspath(repository), "rev-parse", "--git-dir"]).returncode != 0:
+    if _run(repository, "rev-parse", "--git-dir").returncode != 0:
         raise CodeSourceError(
             "this folder is not a git repository",
             where=str(repository),
@@ -180,16 +183,15 @@ def _locked(repository: Path) -> Iterator[None]:
         yield
 
 
-def _run(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
-    env = dict(os.environ, GIT_TERMINAL_PROMPT="0")
+def _run(repository: Path, *args: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, env=env)
+        return run_git(repository, *args)
     except FileNotFoundError:
         raise CodeSourceError("git is not installed on this machine", next_command="apt-get install git") from None
 
 
 def _git(repository: Path, *args: str) -> bytes:
-    done = _run(["git", "-C", os.fspath(repository), *args])
+    done = _run(repository, *args)
     if done.returncode != 0:
         message = done.stderr.decode("utf-8", "replace").strip()
         raise CodeSourceError("git says no", where=str(repository), value=message[-400:])

@@ -31,12 +31,11 @@ class HashCache:
         if read_only:
             self._database = _open_copy(path)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._database = _open(path)
-        except sqlite3.DatabaseError:
-            path.unlink(missing_ok=True)
-            self._database = _open(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = _open_or_make_anew(path)
+        except (OSError, sqlite3.Error):  # a full disk, a folder that cannot be written: then without
+            self._database = _open(":memory:")
 
     def hashes(self, paths: Iterable[tuple[str, os.stat_result]]) -> dict[str, str]:
         """SHA-256 of each file, by absolute path. Raises OSError for one that has gone."""
@@ -72,15 +71,24 @@ class HashCache:
     def _remember(self, rows: list[tuple[str, str, str]]) -> None:
         if not rows or self._read_only:
             return
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.executemany(
-            "INSERT OR REPLACE INTO hash VALUES (?, ?, ?)",
-            [(os.fsencode(path), key, sha256) for path, key, sha256 in rows],
-        )
-        self._database.execute("COMMIT")
+        with contextlib.suppress(sqlite3.Error):
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(
+                "INSERT OR REPLACE INTO hash VALUES (?, ?, ?)",
+                [(os.fsencode(path), key, sha256) for path, key, sha256 in rows],
+            )
+            self._database.execute("COMMIT")
 
     def close(self) -> None:
         self._database.close()
+
+
+def _open_or_make_anew(path: Path) -> sqlite3.Connection:
+    try:
+        return _open(path)
+    except sqlite3.DatabaseError:
+        path.unlink(missing_ok=True)
+        return _open(path)
 
 
 def _open(path: Path | str) -> sqlite3.Connection:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from jobctl.errors import InputError, TransferError
+from jobctl.errors import CodeSourceError, InputError, TransferError
+from jobctl.laptop.git import run_git
 from jobctl.laptop.hash_cache import HashCache
 from jobctl.plan.manifest import Entry, Manifest, make_manifest
 
@@ -93,25 +93,29 @@ def _hash_all(cache: HashCache, files: list[tuple[str, os.stat_result]]) -> dict
 
 
 def walk(folder: Path, *, follow_links: bool) -> Iterator[str]:
-    """All files below a folder as relative paths, `.git` left out.
+    """All files below a folder as relative paths, `.git` left out. Raises InputError for a folder that cannot be read.
 
-    Folders reached twice through links are walked once.
+    With `follow_links` folders are entered through links too, except into one that the path has come through already.
     """
-    seen: set[tuple[int, int]] = set()
-    for parent, folders, files in os.walk(folder, followlinks=follow_links):
-        if follow_links:
-            info = os.stat(parent)
-            if (info.st_dev, info.st_ino) in seen:
-                folders.clear()
-                continue
-            seen.add((info.st_dev, info.st_ino))
-        relative = "" if Path(parent) == folder else Path(parent).relative_to(folder).as_posix() + "/"
-        if not follow_links:
-            files += [name for name in folders if os.path.islink(os.path.join(parent, name))]
-        folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(files):
-            if name != ".git":
-                yield relative + name
+    return _walk(os.fspath(folder), "", follow_links, ())
+
+
+def _walk(folder: str, prefix: str, follow_links: bool, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    try:
+        info = os.stat(folder)
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(f"cannot read a folder: {error.strerror}", where=folder) from None
+    here = (info.st_dev, info.st_ino)
+    if here in above:
+        return
+    for entry in entries:
+        if entry.name == ".git":
+            continue
+        if entry.is_dir(follow_symlinks=follow_links):
+            yield from _walk(entry.path, f"{prefix}{entry.name}/", follow_links, (*above, here))
+        else:
+            yield prefix + entry.name
 
 
 def make_data_tree(folder: Path, cache: HashCache) -> FolderTree:
@@ -134,10 +138,7 @@ def make_working_tree(folder: Path, exclude: Iterable[str], cache: HashCache) ->
         raise InputError(
             "no such code folder on this machine", where=str(folder), hint="`code.path` is relative to the config"
         )
-    # A folder that a repository around it ignores (a build or scratch folder) is no part of that repository.
-    inside_git = _git(folder, "rev-parse", "--is-inside-work-tree").strip() == b"true" and not _git(
-        folder, "check-ignore", "."
-    )
+    inside_git = _is_work_tree(folder)
     paths = list(_git_files(folder, "")) if inside_git else list(walk(folder, follow_links=False))
     commit = _git(folder, "rev-parse", "HEAD").decode().strip() or None if inside_git else None
     if commit and _git(folder, "status", "--porcelain", "--", "."):
@@ -177,10 +178,25 @@ def _git_files(folder: Path, prefix: str) -> Iterator[str]:
             yield from _git_files(folder / name, f"{prefix}{name}/")
 
 
-def _git(folder: Path, *args: str) -> bytes:
-    """git's output; empty where git is not there or says no."""
+def _is_work_tree(folder: Path) -> bool:
+    """Whether git says what belongs to the folder. Raises CodeSourceError where git has something against it: to send
+    what it ignores (secrets, datasets) is no way out.
+
+    A folder that a repository around it ignores (a build or scratch folder) is no part of that repository.
+    """
     try:
-        done = subprocess.run(["git", "-C", os.fspath(folder), *args], capture_output=True, stdin=subprocess.DEVNULL)
+        done = run_git(folder, "rev-parse", "--is-inside-work-tree")
+        said = done.stderr.decode("utf-8", "replace").strip()
     except FileNotFoundError:
-        return b""
+        done, said = None, "git is not installed on this machine"
+    if done is not None and done.returncode == 0:
+        return done.stdout.strip() == b"true" and not _git(folder, "check-ignore", ".")
+    if any((above / ".git").exists() for above in (folder.absolute(), *folder.absolute().parents)):
+        raise CodeSourceError("git does not say what belongs to the code folder", where=str(folder), value=said[-400:])
+    return False
+
+
+def _git(folder: Path, *args: str) -> bytes:
+    """git's output; empty where it says no."""
+    done = run_git(folder, *args)
     return done.stdout if done.returncode == 0 else b""

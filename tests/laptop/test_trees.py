@@ -181,3 +181,41 @@ def test_an_unchanged_tree_has_the_same_digest_and_a_changed_bit_another(reposit
     assert make_working_tree(repository, (), cache).manifest.digest() == first
     (repository / "train.py").chmod(0o755)
     assert make_working_tree(repository, (), cache).manifest.digest() != first
+
+
+def test_reading_a_working_tree_does_not_touch_the_repository(repository: Path, cache: HashCache) -> None:
+    os.utime(repository / "link", follow_symlinks=False)
+    (repository / "run.sh").touch()  # as an editor does: `git status` would refresh its index
+    before = (repository / ".git" / "index").read_bytes()
+    make_working_tree(repository, (), cache)
+    assert (repository / ".git" / "index").read_bytes() == before
+
+
+def test_a_repository_that_git_refuses_is_not_sent_whole(repository: Path, cache: HashCache) -> None:
+    (repository / ".git" / "HEAD").write_text("broken\n")
+    with pytest.raises(CodeSourceError, match="git does not say"):
+        make_working_tree(repository, (), cache)
+
+
+def test_a_folder_that_is_there_under_two_names_is_sent_under_both(tmp_path: Path, cache: HashCache) -> None:
+    data = tmp_path / "data"
+    (data / "train").mkdir(parents=True)
+    (data / "train" / "1.png").write_bytes(b"one")
+    (data / "val").symlink_to("train")
+    assert kinds(make_data_tree(data, cache)) == {"train/1.png": "f", "val/1.png": "f"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, cache: HashCache) -> None:
+    data = tmp_path / "data"
+    (data / "locked").mkdir(parents=True)
+    (data / "1.png").write_bytes(b"one")
+    (data / "locked").chmod(0)
+    with pytest.raises(InputError, match="cannot read a folder"):
+        make_data_tree(data, cache)
+
+
+def test_a_short_hash_of_a_commit_behind_a_url_is_found(repository: Path, tmp_path: Path) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "two")
+    assert open_git_tree(f"file://{repository}", commit[:10], (), tmp_path / "cache").commit == commit
