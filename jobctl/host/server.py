@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Callable, Dict, List, Optional
 from .frames import BEAT_S, SILENCE_S, Frame, FrameError, Header, encode, read_frame
 
 _PIECE = 16 << 10
+_FULL_S = 0.1  # so often the reader looks whether a request whose queue is full is over
 
 
 class OpError(Exception):
@@ -36,6 +37,8 @@ class Request:
         self.params = header
         self.payload = payload
         self.cancelled = threading.Event()
+        self.over = threading.Event()
+        """Nobody receives any more."""
         self._server = server
         # Bounded, so that a slow disk slows the sender down instead of filling memory.
         self._incoming: queue.Queue[Optional[Frame]] = queue.Queue(maxsize=8)
@@ -55,10 +58,16 @@ class Request:
         return frame
 
     def give(self, frame: Optional[Frame]) -> None:
-        """Called by the server's reader."""
+        """Called by the server's reader. What comes for a request that is over is dropped: the laptop sent it before it
+        heard of the end, and waits in its write until it is read.
+        """
         if frame is None or frame[0].get("cancel"):
             self.cancelled.set()
-        self._incoming.put(frame)
+        while not self.over.is_set():
+            try:
+                return self._incoming.put(frame, timeout=_FULL_S)
+            except queue.Full:
+                continue
 
 
 Op = Callable[[Request], Optional[Dict[str, Any]]]
@@ -121,25 +130,33 @@ class Server:
             self._busy = False
 
     def _answer(self, request: Request) -> None:
-        key = request.params["id"]
+        try:
+            last = self._carry_out(request)
+        finally:
+            # Before the last reply: a laptop that is held up in its write must get to read that.
+            request.over.set()
+            self._running.pop(request.params["id"], None)
+        if last is None:
+            return
+        try:
+            request.reply(more=False, **last)
+        except FrameError as error:
+            request.reply(more=False, error={"kind": "bug", "message": str(error)})
+
+    def _carry_out(self, request: Request) -> Optional[Dict[str, Any]]:
         try:
             op = self._ops.get(request.params["op"])
             if op is None:
                 raise OpError("unknown_op", "this host program does not know %r" % request.params["op"])
-            result = op(request)
-            if result is not None:
-                request.reply(more=False, **result)
+            return op(request)
         except OpError as error:
-            request.reply(more=False, error=dict(error.details, kind=error.kind, message=error.message))
+            return {"error": dict(error.details, kind=error.kind, message=error.message)}
         except OSError as error:
             kind = "no_space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "os"
             where = os.fspath(error.filename) if error.filename else None
-            message = error.strerror or str(error)
-            request.reply(more=False, error={"kind": kind, "message": message, "path": where})
+            return {"error": {"kind": kind, "message": error.strerror or str(error), "path": where}}
         except Exception:
-            request.reply(more=False, error={"kind": "bug", "message": traceback.format_exc()})
-        finally:
-            self._running.pop(key, None)
+            return {"error": {"kind": "bug", "message": traceback.format_exc()}}
 
     def _beat(self) -> None:
         while True:
