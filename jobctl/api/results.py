@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.runs import host_of
-from jobctl.errors import ConnectionLost
+from jobctl.errors import ConnectionLost, InputError
 from jobctl.laptop.records import Records
 from jobctl.remote.connect import connect
 from jobctl.remote.pull import Pulled, pull_run
@@ -29,6 +29,8 @@ def pull(
     Raises RunNotFound, HostError, TransferError.
     """
     tell = listener or Silent()
+    if to is not None and not str(to):
+        raise InputError("an empty word names no target folder", hint="--to . is the folder where you are")
     record = (records or Records()).find(run)
     folder = Path(to) if to is not None else Path("results") / record.run_id
     for attempt in range(_TRIES):

@@ -5,20 +5,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import json
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
+from jobctl.cli.plain import plain
 from jobctl.errors import InputError, JobctlError
 
 
 def run_reporting_failures(command: click.Command, args: list[str]) -> int:
     """Run the command line; returns the exit code."""
+    _ready_streams()
     try:
         result = command.main(args=args, prog_name="jobctl", standalone_mode=False)
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except JobctlError as error:
         _report(error, args)
@@ -34,7 +41,33 @@ def run_reporting_failures(command: click.Command, args: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return _no_room(error)
         return _bug(error)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+def _no_room(error: OSError) -> int:
+    """The output or a file cannot be written: for the machine's owner to mend, not for us."""
+    with contextlib.suppress(OSError):  # what is still unwritten must not fail again at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):
+        click.echo(f"error: cannot write: {error.strerror}\n  where: {error.filename or 'standard output'}", err=True)
+    return 2
+
+
+def _ready_streams() -> None:
+    """Output for every locale, and where there is none (`>&-`).
+
+    What an encoding lacks, lone surrogates of file names among it, is written as an escape; JSON has the same ones.
+    """
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for as long as we live
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _as_input_error(error: click.ClickException) -> InputError:
@@ -48,7 +81,8 @@ def _report(error: JobctlError, args: list[str]) -> None:
     if "--json" in args:
         command = next((word for word in args if not word.startswith("-")), "")
         click.echo(json.dumps({"version": 1, "command": command, "error": error.as_dict()}))
-    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+    message = plain(str(error)) if sys.stderr.isatty() else str(error)
+    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
 
 
 def _bug(error: Exception) -> int:

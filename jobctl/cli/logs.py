@@ -37,7 +37,7 @@ def follow_run(
     """The exit code: with `follow` 1 when the run did not succeed."""
     from jobctl import api
 
-    sink = sys.stderr.buffer if to_stderr else sys.stdout.buffer
+    printer = show.LogPrinter(sys.stderr if to_stderr else sys.stdout)
     with show.Teller() as teller:
         follower = api.logs(run, stage=stage, rank=rank, tail=tail, follow=follow, listener=teller)
         try:
@@ -45,8 +45,7 @@ def follow_run(
                 _print_json(follower)
             else:
                 for piece in follower:
-                    sink.write(piece.data)
-                    sink.flush()
+                    printer.write(piece.data)
         except KeyboardInterrupt:
             run_id = follower.record.run_id
             teller.note(f"\ndetached; the run goes on. Again: jobctl logs -f {run_id}   End it: jobctl cancel {run_id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -65,8 +66,11 @@ def parse_cards(text: str | None) -> list[int] | None:
         return None
     found: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        match = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", part.strip())
+        if not match:
             raise click.BadParameter(f"{text!r} is not a list of cards, such as 4-7 or 0,2,5", param_hint="--cards")
-        found.extend(range(int(first), int(last or first) + 1))
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise click.BadParameter(f"{part!r} goes down; {last}-{first} is meant?", param_hint="--cards")
+        found.extend(range(first, last + 1))
     return found

@@ -6,9 +6,11 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+from jobctl.cli.plain import PlainLog, plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -20,7 +22,26 @@ def as_json(command: str, data: Any) -> None:
 
 
 def text(line: str = "") -> None:
-    click.echo(line)
+    click.echo(_shown(line))
+
+
+def _shown(words: str) -> str:
+    return plain(words) if sys.stdout.isatty() else words
+
+
+class LogPrinter:
+    """Bytes of a log as they are; on a terminal without what could take it over."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._plain = PlainLog() if stream.isatty() else None
+
+    def write(self, data: bytes) -> None:
+        if self._plain:
+            self._stream.write(self._plain.feed(data))
+        else:
+            self._stream.buffer.write(data)
+        self._stream.flush()
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -34,7 +55,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in head:
         drawn.add_column(name, no_wrap=name != "WHY", overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(cell, style=STYLES.get(cell.split(" ")[0], "")) for cell in row))
+        drawn.add_row(*(Text(_shown(cell), style=STYLES.get(cell.split(" ")[0], "")) for cell in row))
     with console.capture() as captured:
         console.print(drawn)
     for line in captured.get().splitlines():
@@ -86,7 +107,7 @@ class Teller:
 
     def note(self, message: str) -> None:
         self._close()
-        click.echo(click.style(message, dim=True) if self._terminal else message, err=True)
+        click.echo(click.style(plain(message), dim=True) if self._terminal else message, err=True)
 
     def progress(self, label: str, done: int, total: int) -> None:
         if self._terminal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import List
+from typing import Iterator
 
 # Progress bars (paddleseg.utils.progbar, tqdm) go back with "\r" and "\b" instead of ending the line.
 _LINE_ENDS = re.compile(rb"[\r\n]+")
@@ -21,41 +21,37 @@ class Follower:
         self._offset = offset
         self._partial = b""
 
-    def lines(self) -> List[str]:
+    def lines(self) -> Iterator[str]:
         """Whole lines that came since the last call, without their ends; empty lines are left out."""
-        found: List[str] = []
         for block in self._blocks():
             parts = _LINE_ENDS.split(self._partial + block)
             self._partial = parts.pop()
             if len(self._partial) > _LONGEST_LINE_BYTES:
                 parts.append(self._partial)
                 self._partial = b""
-            found.extend(_text(part) for part in parts if part)
-        return found
+            yield from (_text(part) for part in parts if part)
 
-    def rest(self) -> List[str]:
+    def rest(self) -> Iterator[str]:
         """As `lines`, with a last line that nothing ends: for when the writer is gone."""
-        found = self.lines()
+        yield from self.lines()
         if self._partial:
-            found.append(_text(self._partial))
+            yield _text(self._partial)
             self._partial = b""
-        return found
 
-    def _blocks(self) -> List[bytes]:
+    def _blocks(self) -> Iterator[bytes]:
+        """One at a time and only what is there now: a step may write faster than we read, and more than fits."""
         try:
-            if os.stat(str(self.path)).st_size <= self._offset:
-                return []
-            blocks: List[bytes] = []
             with open(str(self.path), "rb") as handle:
+                end = os.fstat(handle.fileno()).st_size
                 handle.seek(self._offset)
-                while True:
+                while self._offset < end:
                     block = handle.read(_READ_BYTES)
                     if not block:
-                        return blocks
+                        return
                     self._offset += len(block)
-                    blocks.append(block)
+                    yield block
         except OSError:
-            return []
+            return
 
 
 def _text(line: bytes) -> str:

@@ -6,6 +6,7 @@ was cut off goes on where it stopped and gets each byte once.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -59,13 +60,33 @@ class LogReader:
         files = self.files()
         wanted = tail
         for index in range(len(files) - 1, -1, -1):
-            path = self._run_dir / files[index][0]
-            data = path.read_bytes() if path.is_file() else b""
-            lines = data.splitlines(keepends=True)
-            if len(lines) >= wanted:
-                return index, sum(len(line) for line in lines[: len(lines) - wanted])
-            wanted -= len(lines)
+            offset, wanted = _back(self._run_dir / files[index][0], wanted)
+            if not wanted:
+                return index, offset
         return 0, 0
+
+
+def _back(path: Path, lines: int) -> Tuple[int, int]:
+    """Where the last `lines` lines of a file begin, and how many it lacks. A block at a time: a log may be large."""
+    if not path.is_file():
+        return 0, lines
+    with open(str(path), "rb") as handle:
+        end = handle.seek(0, os.SEEK_END)
+        if not end or not lines:
+            return end, lines
+        at = end - 1  # the end of the last line begins no other
+        while at > 0:
+            start = max(0, at - CHUNK)
+            handle.seek(start)
+            block = handle.read(at - start)
+            found = block.rfind(b"\n")
+            while found >= 0:
+                lines -= 1
+                if not lines:
+                    return start + found + 1, 0
+                found = block.rfind(b"\n", 0, found)
+            at = start
+        return 0, lines - 1
 
 
 def stream(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:

@@ -46,7 +46,13 @@ class Lab:
     def run(self, *args: str, expect: int | None = 0) -> Said:
         """A command of the user's. Never a traceback; the exit code is as expected (None: any)."""
         done = subprocess.run(
-            self.argv(*args), cwd=self.laptop, env=self.environment(), capture_output=True, text=True, timeout=120
+            self.argv(*args),
+            cwd=self.laptop,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=120,
         )
         said = Said(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in said.err, said.err

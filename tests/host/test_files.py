@@ -85,21 +85,21 @@ GROWING: dict[str, tuple[list[bytes], list[str]]] = {
 def test_a_growing_log_gives_each_line_once(tmp_path: Path, name: str) -> None:
     pieces, wanted = GROWING[name]
     follower = Follower(tmp_path / "log")
-    found = follower.lines()
+    found = list(follower.lines())
     with (tmp_path / "log").open("ab", buffering=0) as log:
         for piece in pieces:
             log.write(piece)
             found += follower.lines()
     assert found == wanted
-    assert follower.lines() == []
+    assert list(follower.lines()) == []
 
 
 def test_a_last_line_without_an_end_is_given_when_the_writer_is_gone(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"one\nValueError: x")
     follower = Follower(tmp_path / "log")
-    assert follower.lines() == ["one"]
-    assert follower.rest() == ["ValueError: x"]
-    assert follower.rest() == []
+    assert list(follower.lines()) == ["one"]
+    assert list(follower.rest()) == ["ValueError: x"]
+    assert list(follower.rest()) == []
 
 
 def test_a_lock_is_seen_while_it_is_held_and_not_after(weird_path: Path) -> None:
