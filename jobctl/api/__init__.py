@@ -14,10 +14,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jobctl.api.adopting import Adopted, adopt
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
-    from jobctl.api.runs import RunView, adopt, cancel, known_runs, runs, status
+    from jobctl.api.runs import RunView, cancel, known_runs, runs, status
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
@@ -27,7 +28,8 @@ _HOMES = {
     "Piece": "logs",
     "RunView": "runs",
     "Submitted": "submit",
-    "adopt": "runs",
+    "Adopted": "adopting",
+    "adopt": "adopting",
     "cancel": "runs",
     "init": "starting",
     "job_text": "texts",
@@ -43,6 +45,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Adopted",
     "LogFollower",
     "Piece",
     "RunView",

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobctl.api.listener import Listener, Silent
-from jobctl.errors import JobctlError, RunNotFound
+from jobctl.errors import InputError, JobctlError
 from jobctl.host.states import FINAL
 from jobctl.laptop.records import Record, Records
 from jobctl.remote.answers import Answer
 
 _PARALLEL_HOSTS = 16
+_LONGEST_GRACE_S = 3600
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class RunView:
     error: JobctlError | None = None
 
 
-def runs(records: Records | None = None) -> list[RunView]:
+def runs(*, listener: Listener | None = None, records: Records | None = None) -> list[RunView]:
     """All runs of this laptop, newest first. Hosts with unfinished runs are asked, in parallel, once each."""
     book = records or Records()
-    return _freshen(book.all(), book)
+    return _freshen(book.all(), book, listener or Silent())
 
 
 def known_runs() -> list[Record]:
@@ -41,10 +42,10 @@ def known_runs() -> list[Record]:
     return Records().all()
 
 
-def status(run: str | None = None, records: Records | None = None) -> RunView:
+def status(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> RunView:
     """One run. Raises RunNotFound."""
     book = records or Records()
-    return _freshen([book.find(run)], book)[0]
+    return _freshen([book.find(run)], book, listener or Silent())[0]
 
 
 def cancel(
@@ -55,6 +56,8 @@ def cancel(
     records: Records | None = None,
 ) -> RunView:
     """End a run and all its processes. Raises HostError where the host cannot be reached: then it is not cancelled."""
+    if not 0 <= grace_s <= _LONGEST_GRACE_S:
+        raise InputError(f"the grace is a time from 0 to {_LONGEST_GRACE_S} s", value=grace_s)
     book = records or Records()
     record = book.find(run)
     if is_final(record):
@@ -75,9 +78,19 @@ def is_final(record: Record) -> bool:
 
 
 def host_of(record: Record) -> Any:
+    """Where the run is. Raises InputError for a host that a newer jobctl, or nobody, has written down so."""
+    from pydantic import ValidationError
+
     from jobctl.spec.inventory import Host
 
-    return Host.model_validate(record.host)
+    try:
+        return Host.model_validate(record.host)
+    except ValidationError as error:
+        raise InputError(
+            f"the record of {record.run_id} does not say how to reach {record.host_name}",
+            value="; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors()),
+            hint="a newer jobctl may have written it; `jobctl adopt -i INVENTORY` writes it anew",
+        ) from None
 
 
 def _connected(record: Record) -> Any:
@@ -86,13 +99,14 @@ def _connected(record: Record) -> Any:
     return connect(host_of(record))
 
 
-def _freshen(records: Sequence[Record], book: Records) -> list[RunView]:
+def _freshen(records: Sequence[Record], book: Records, tell: Listener) -> list[RunView]:
     groups: dict[str, list[Record]] = {}
     for record in records:
         if not is_final(record):
             groups.setdefault(repr(sorted(record.host.items(), key=lambda item: item[0])), []).append(record)
     errors: dict[str, JobctlError] = {}
     if groups:
+        tell.note(f"asking {', '.join(sorted({group[0].host_name for group in groups.values()}))}")
         with ThreadPoolExecutor(max_workers=_PARALLEL_HOSTS) as pool:
             for failed in pool.map(lambda group: _ask(group, book), groups.values()):
                 errors.update(failed)
@@ -129,42 +143,3 @@ def _ask(group: Sequence[Record], book: Records) -> dict[str, JobctlError]:
             gone = {"state": "LOST", "reason": "its run directory is not on the host any more"}
             book.seen(record, {**(record.status or {}), **gone})
     return failed
-
-
-def adopt(inventory: str, *, host: str | None = None, records: Records | None = None) -> tuple[list[Record], list[str]]:
-    """Find runs on hosts that this laptop does not know. Returns (adopted, half-done submits that were cleared away).
-
-    A cut submit of this laptop whose run is not on the host either is forgotten: what is left is one run, or none.
-    """
-    from jobctl.api import prepare
-    from jobctl.remote.connect import connect
-
-    book = records or Records()
-    hosts = [prepare.load_host(inventory, host)] if host else prepare.load_hosts(inventory)
-    adopted: list[Record] = []
-    cleared: list[str] = []
-    for target in hosts:
-        with connect(target) as channel:
-            there = Answer(channel.host, channel.call("runs").header).runs()
-            cleared += Answer(channel.host, channel.call("discard_stale").header).run_ids("run_ids")
-        known = {record.run_id: record for record in book.all()}
-        for run_id, row in there.items():
-            record = known.get(run_id)
-            if record is None or not record.confirmed:
-                record = record or Record(
-                    run_id,
-                    row.get("name") or run_id,
-                    target.name,
-                    target.model_dump(mode="json"),
-                    row.get("submitted_at") or 0.0,
-                )
-                adopted.append(record)
-            book.seen(record, row)
-        for record in known.values():
-            if not record.confirmed and record.host_name == target.name and record.run_id not in there:
-                if book.remove_unclaimed(record.run_id):
-                    cleared.append(record.run_id)
-    return adopted, sorted(set(cleared))
-
-
-__all__ = ["RunNotFound", "RunView", "adopt", "cancel", "is_final", "runs", "status"]

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -24,7 +25,7 @@ from jobctl.api import prepare
 from jobctl.api.code_ref import resolve_on_host
 from jobctl.api.listener import Listener, Silent
 from jobctl.backends import direct
-from jobctl.errors import ConnectionLost, JobctlError
+from jobctl.errors import ConnectionLost, InputError, JobctlError
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
@@ -57,13 +58,19 @@ def submit(
     cards: Sequence[int] | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
+    announce: Callable[[Submitted], None] = lambda submitted: None,
 ) -> Submitted:
-    """Render, send, start. Raises InputError, HostError, TransferError and their kinds; then nothing runs."""
+    """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
+
+    Raises InputError, HostError, TransferError and their kinds. Then nothing runs, unless the error says that it may.
+    """
     tell = listener or Silent()
     written = prepare.load(config, sets)
+    _check_cards(written.job, cards)
     target = prepare.load_target(inventory, host)
     tell.note("reading code and data")
     inputs = prepare.gather_inputs(written)
+    _tell_left_out(inputs, tell)
     book = records or Records()
     with book.claim(
         prepare.submission_digest(written, target, inputs, cards), lambda: _new_record(written, target)
@@ -78,13 +85,42 @@ def submit(
         # Not understood is not refused: the record stays, and the same submit again finds the run.
         status = answer.status()
         book.seen(record, status)
-    return Submitted(record.run_id, target.name, status["state"], again)
+        submitted = Submitted(record.run_id, target.name, status["state"], again)
+        announce(submitted)
+        record.told = True
+        book.save(record)
+    return submitted
+
+
+def _tell_left_out(inputs: prepare.Inputs, tell: Listener) -> None:
+    for name, tree in [("code", inputs.code), *inputs.data.items()]:
+        if tree and tree.left_out:
+            more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
+            tell.note(f"{name}: left out: {'; '.join(tree.left_out[:3])}{more}")
+
+
+def _check_cards(job: Job, cards: Sequence[int] | None) -> None:
+    """Cards by number must be those of the job, no more and no fewer. Raises InputError."""
+    if cards is None:
+        return
+    if job.device == "cpu":
+        raise InputError("a job with `device: cpu` holds no cards; leave --cards out", value=list(cards))
+    if len(set(cards)) != len(cards):
+        raise InputError("a card is named twice in --cards", value=list(cards))
+    if len(cards) != job.cards:
+        raise InputError(
+            f"the job wants {job.cards} cards, and --cards names {len(cards)}",
+            value=list(cards),
+            hint="`cards` of the job is the number of processes that train, one on each card",
+        )
 
 
 def _new_record(written: prepare.Written, host: Host) -> Record:
     now = time.time()
     run_id = make_run_id(written.job.name, date.fromtimestamp(now), secrets.token_hex(2))
-    return Record(run_id, written.job.name, host.name, host.model_dump(mode="json"), now, config=str(written.config))
+    record = Record(run_id, written.job.name, host.name, host.model_dump(mode="json"), now, config=str(written.config))
+    record.token = secrets.token_hex(16)
+    return record
 
 
 def _send(
@@ -104,28 +140,35 @@ def _send(
         job,
         run_id=record.run_id,
         submitted_at=record.submitted_at,
-        submitted_by=f"{getpass.getuser()}@{socket.gethostname()}",
+        submitted_by=f"{_user()}@{socket.gethostname()}",
         code=code,
         cards_wanted=cards,
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:
         files[_SECRETS] = json.dumps(dict(inputs.secrets)).encode()
+    request = {
+        "run_id": record.run_id,
+        "spec": {**spec, "token": record.token},
+        "code": code.get("tree"),
+        "data": data,
+        "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
+        "argv": direct.submit_argv(
+            facts.text("python"), facts.text("program"), f"{facts.text('root')}/runs/{record.run_id}"
+        ),
+    }
     record.sent = True
     book.save(record)
     tell.note("starting the run")
-    reply = channel.call(
-        "launch",
-        b"".join(files.values()),
-        run_id=record.run_id,
-        spec=spec,
-        code=code.get("tree"),
-        data=data,
-        files=[[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
-        argv=direct.submit_argv(
-            facts.text("python"), facts.text("program"), f"{facts.text('root')}/runs/{record.run_id}"
-        ),
-    )
+    try:
+        reply = channel.call("launch", b"".join(files.values()), **request)
+    except ConnectionLost:
+        raise
+    except JobctlError:
+        # The host said no. Whether it has something of the run all the same, it knows itself.
+        found = Answer(channel.host, channel.call("status", run_ids=[record.run_id]).header)
+        record.sent = found.status_of(record.run_id) is not None
+        raise
     return Answer(channel.host, reply.header)
 
 
@@ -148,13 +191,22 @@ def _send_data(channel: HostChannel, entry: Data, inputs: prepare.Inputs, tell: 
 
 
 def _explained(error: JobctlError, record: Record, book: Records) -> JobctlError:
-    """Before the start was asked for, nothing of the run exists. After it, the answer may only have been lost."""
-    if record.sent and isinstance(error, ConnectionLost):
-        return ConnectionLost(
-            f"the connection was lost while {record.run_id} was being started; it may run",
-            where=error.where,
-            hint="the same submit again finds out: it never starts a second one",
-            next_command="jobctl ps",
-        )
-    book.remove(record.run_id)
-    return error
+    """Where the host was never asked to start the run, nothing of it exists, and the record goes."""
+    if not record.sent:
+        book.remove(record.run_id)
+        return error
+    book.save(record)
+    return type(error)(
+        f"{error.what} ({record.run_id} may have been started)",
+        where=error.where,
+        value=error.value,
+        hint="the same submit again finds out: it never starts a second one",
+        next_command="jobctl ps",
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, as in containers
+        return str(os.getuid())

@@ -10,16 +10,28 @@ from jobctl.cli.options import host_option, inventory_option, json_option
 @inventory_option
 @host_option
 @json_option
-def main(inventory: str, host: str | None, as_json: bool) -> None:
+def main(inventory: str, host: str | None, as_json: bool) -> int:
     """Find runs on the hosts that this machine does not know; clear away submits that were cut before they started."""
     from jobctl import api
 
-    adopted, cleared = api.adopt(inventory, host=host)
+    with show.Teller() as teller:
+        result = api.adopt(inventory, host=host, listener=teller)
     if as_json:
-        return show.as_json("adopt", {"adopted": [record.run_id for record in adopted], "cleared": cleared})
-    for record in adopted:
-        show.text(f"{record.run_id}  on {record.host_name}: {(record.status or {}).get('state', 'unknown')}")
-    for run_id in cleared:
-        show.text(f"{run_id}  had not started: cleared away")
-    if not adopted and not cleared:
-        show.text("nothing that this machine does not know")
+        show.as_json(
+            "adopt",
+            {
+                "adopted": [record.run_id for record in result.records],
+                "cleared": list(result.cleared),
+                "errors": {name: error.as_dict() for name, error in result.errors.items()},
+            },
+        )
+    else:
+        for record in result.records:
+            show.text(f"{record.run_id}  on {record.host_name}: {(record.status or {}).get('state', 'unknown')}")
+        for run_id in result.cleared:
+            show.text(f"{run_id}  had not started: cleared away")
+        if not result.records and not result.cleared:
+            show.text("nothing that this machine does not know")
+    for error in result.errors.values():
+        teller.note(f"error: {error}")
+    return 3 if result.errors else 0

@@ -17,7 +17,8 @@ def main(as_json: bool) -> None:
     """
     from jobctl import api
 
-    views = api.runs()
+    with show.Teller() as teller:
+        views = api.runs(listener=teller)
     if as_json:
         return show.as_json("ps", [as_data(view) for view in views])
     if not views:

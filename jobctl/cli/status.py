@@ -26,7 +26,8 @@ def main(run: str | None, as_json: bool) -> None:
     """Show RUN whole: its stages, where it is, what it measured, and why it failed if it did."""
     from jobctl import api
 
-    view = api.status(run)
+    with show.Teller() as teller:
+        view = api.status(run, listener=teller)
     if as_json:
         return show.as_json("status", as_data(view))
     status = view.status

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
 import click
 
 from jobctl.cli import show
 from jobctl.cli.options import config_argument, host_option, inventory_option, json_option, parse_cards, set_option
+
+if TYPE_CHECKING:
+    from jobctl.api import Submitted
 
 
 @click.command("submit")
@@ -31,14 +38,25 @@ def main(
     from jobctl import api
 
     with show.Teller() as teller:
-        submitted = api.submit(config, inventory, host=host, sets=sets, cards=parse_cards(cards), listener=teller)
-        if submitted.again:
-            teller.note("an earlier submit of this was cut; this is its run")
-    if as_json:
-        data = {"run_id": submitted.run_id, "host": submitted.host, "state": submitted.state, "again": submitted.again}
-        show.as_json("submit", data)
-    else:
-        show.text(submitted.run_id)
+
+        def announce(submitted: Submitted) -> None:
+            if submitted.again:
+                teller.note("an earlier submit of this was cut; this is its run")
+            if as_json:
+                show.as_json("submit", asdict(submitted))
+            else:
+                show.text(submitted.run_id)
+            sys.stdout.flush()
+
+        submitted = api.submit(
+            config,
+            inventory,
+            host=host,
+            sets=sets,
+            cards=parse_cards(cards),
+            listener=teller,
+            announce=announce,
+        )
     if not follow:
         return 0
     from jobctl.cli.logs import follow_run

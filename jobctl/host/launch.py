@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 from . import control
-from .files import write_bytes, write_json
+from .files import read_json, write_bytes, write_json
 from .server import OpError, Request
 from .trees import Trees
 
@@ -69,8 +69,12 @@ def launch(request: Request, root: Path) -> Dict[str, Any]:
     run_id = params["run_id"]
     check_run_id(run_id)
     with _staging_lock(root, run_id):
-        if not (root / "runs" / run_id).exists():
+        run_dir = root / "runs" / run_id
+        if not run_dir.exists():
             _stage(root, params, request.payload)
+        elif (read_json(run_dir / "job.json") or {}).get("token") != params["spec"].get("token"):
+            hint = "submit again: it draws another id"
+            raise OpError("taken", "another submit has a run of the id %s here" % run_id, hint=hint)
         return control.start(root, run_id, params.get("argv"))
 
 

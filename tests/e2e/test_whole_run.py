@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 from tests.conftest import WEIRD_NAME
@@ -103,7 +104,8 @@ def test_secrets_reach_the_stages_and_nothing_else(lab: Lab) -> None:
 def test_a_stage_that_exits_0_without_leaving_what_it_must_has_failed(lab: Lab) -> None:
     lab.write_config(python("print('all fine')"), must_leave=["output/model.bin"])
     run_id = lab.submit()
-    assert lab.run("logs", "-f", run_id, expect=1).err.strip().endswith("FAILED")
+    told = lab.run("logs", "-f", run_id, expect=1).err
+    assert f"{run_id}: FAILED: train" in told and f"next: jobctl status {run_id}" in told
     status = lab.run("status", run_id, "--json").json()["data"]
     assert status["state"] == "FAILED"
     assert "output/model.bin" in status["reason"]
@@ -134,6 +136,9 @@ def test_a_run_of_another_laptop_is_adopted_and_pulled(lab: Lab) -> None:
 
 def test_plan_and_render_change_nothing_anywhere(lab: Lab) -> None:
     lab.write_config(["./run.sh"], data=[{"name": "d", "path": "code", "link": "in"}])
+    for args in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
+        subprocess.run(["git", *args], cwd=lab.laptop / "code", check=True)
+    (lab.laptop / "code" / "run.sh").touch()  # `git status` would now refresh its index
     before = snapshot(lab.laptop.parent)
     lab.run("plan", "config.yaml", "-i", str(lab.inventory))
     lab.run("render", "config.yaml")

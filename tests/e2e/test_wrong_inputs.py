@@ -56,6 +56,10 @@ CASES = (
     Case("host not in the inventory", 2, ("bax", "box"), args=("--host", "bax")),
     Case("bad --set", 2, ("--set",), args=("--set", "novalue")),
     Case("bad --cards", 2, ("--cards",), args=("--cards", "four")),
+    Case("--cards that go down", 2, ("7-4", "4-7"), args=("--cards", "7-4")),
+    Case("--cards without end", 2, ("--cards",), args=("--cards", "0-99999999999")),
+    Case("--cards in other digits", 2, ("--cards",), args=("--cards", "²")),
+    Case("--cards for a job on CPUs", 2, ("device: cpu",), args=("--cards", "0")),
     Case("unknown key in the inventory", 2, ("inventory.yaml", "prot", "port"), host={"prot": 22}),
     Case(
         "data folder missing here",
@@ -232,3 +236,23 @@ def test_the_command_that_an_unknown_host_key_prints_adds_it(ssh_lab: Lab, tmp_p
         command = next(line for line in said.err.splitlines() if "next:" in line).split("next:", 1)[1]
         subprocess.run(["sh", "-c", command], check=True)
         assert ssh_lab.wait(ssh_lab.submit())["state"] == "SUCCEEDED"
+
+
+OTHER_WORDS: tuple[tuple[tuple[str, ...], int, str], ...] = (
+    (("cancel", ""), 5, "empty"),
+    (("cancel", "--grace", "nan"), 2, "grace"),
+    (("cancel", "--grace", "-1"), 2, "grace"),
+    (("pull", "--to", ""), 2, "empty"),
+    (("logs", "--stage", "nope"), 2, "stages: train"),
+    (("logs", "nope"), 5, "jobctl ps"),
+)
+
+
+def test_words_that_mean_nothing_do_nothing(local_lab: Lab) -> None:
+    local_lab.write_config(["true"])
+    local_lab.wait(local_lab.submit())
+    before = sorted(local_lab.laptop.iterdir())
+    for args, exit_code, word in OTHER_WORDS:
+        said = local_lab.run(*args, expect=exit_code)
+        assert word in said.err and said.out == "", said
+    assert sorted(local_lab.laptop.iterdir()) == before

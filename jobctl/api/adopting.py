@@ -1,0 +1,80 @@
+"""Adopt: the hosts know their runs; this machine learns them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+
+from jobctl.api import prepare
+from jobctl.api.listener import Listener, Silent
+from jobctl.errors import JobctlError
+from jobctl.laptop.records import Record, Records
+from jobctl.remote.answers import Answer
+from jobctl.remote.connect import connect
+from jobctl.spec.inventory import Host
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """`records`: runs that this machine did not know. `cleared`: submits that were cut before they started, cleared
+    away. `errors`: hosts that could not be asked."""
+
+    records: tuple[Record, ...]
+    cleared: tuple[str, ...]
+    errors: dict[str, JobctlError]
+
+
+def adopt(
+    inventory: str, *, host: str | None = None, listener: Listener | None = None, records: Records | None = None
+) -> Adopted:
+    """Find the runs on the hosts of an inventory. Raises InputError; a host that does not answer stops no other.
+
+    A cut submit of this laptop whose run is not on the host either is forgotten: what is left is one run, or none.
+    """
+    tell, book = listener or Silent(), records or Records()
+    hosts = [prepare.load_host(inventory, host)] if host else prepare.load_hosts(inventory)
+    found: list[Record] = []
+    cleared: set[str] = set()
+    errors: dict[str, JobctlError] = {}
+    for target in hosts:
+        tell.note(f"asking {target.name}")
+        try:
+            with connect(target) as channel:
+                there = Answer(channel.host, channel.call("runs").header).runs()
+                cleared.update(Answer(channel.host, channel.call("discard_stale").header).run_ids("run_ids"))
+        except JobctlError as error:
+            errors[target.name] = error
+            continue
+        known = {record.run_id: record for record in book.all()}
+        for run_id, status in there.items():
+            record = known.get(run_id) or _new_record(run_id, status, target)
+            if not record.told:
+                found.append(record)
+            record.told = True
+            book.seen(record, status)
+            book.save(record)  # to know it is all that an adopt does: whether it could be written counts
+        cleared.update(_forget_cut_submits(known.values(), target, there, book))
+    return Adopted(tuple(found), tuple(sorted(cleared)), errors)
+
+
+def _new_record(run_id: str, status: dict[str, object], host: Host) -> Record:
+    submitted_at = status.get("submitted_at")
+    at = float(submitted_at) if isinstance(submitted_at, int | float) else 0.0
+    return Record(run_id, str(status.get("name") or run_id), host.name, host.model_dump(mode="json"), at)
+
+
+def _forget_cut_submits(known: Iterable[Record], host: Host, there: Container[str], book: Records) -> list[str]:
+    """Submits from here to this very host that it knows nothing of."""
+    here = host.model_dump(mode="json")
+    same = ("address", "port", "user", "work_dir", "transport")
+    gone = []
+    for record in known:
+        to_this_host = all(record.host.get(name) == here[name] for name in same)
+        if (
+            not record.confirmed
+            and to_this_host
+            and record.run_id not in there
+            and book.remove_unclaimed(record.run_id)
+        ):
+            gone.append(record.run_id)
+    return gone
