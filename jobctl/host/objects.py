@@ -16,6 +16,7 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from typing import Iterable, List, Optional
@@ -120,12 +121,17 @@ class Incoming:
             os.unlink(self._beside)
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
+def hash_file(path: Path, size: Optional[int] = None) -> str:
+    """SHA-256 of a file's content, or of its first `size` bytes, as hexadecimal digits."""
     digest = hashlib.sha256()
+    left = sys.maxsize if size is None else size
     with open(str(path), "rb") as file:
-        for piece in iter(lambda: file.read(_CHUNK), b""):
+        while left:
+            piece = file.read(min(_CHUNK, left))
+            if not piece:
+                break
             digest.update(piece)
+            left -= len(piece)
     return digest.hexdigest()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
 import stat
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .control import read_job
 from .files import read_json, write_json
@@ -17,42 +19,62 @@ RECORDS = ("job.json", "status.json", "events.jsonl", "metrics.jsonl", "environm
 """Files of the run directory that every pull brings."""
 
 _HASHES = ".artifact-hashes.json"
+_ROWS = 1000  # in one reply; a frame's header has a limit
+_WORKER_LOG = re.compile(r"log/[^/]+/workerlog\.\d+\Z")
 
 
 def find(run_dir: Path) -> List[Tuple[str, str]]:
-    """(path relative to the run directory, artifact name) of all that may be pulled, sorted by path.
+    """(path relative to the run directory, artifact name) of all that may be pulled, sorted by path."""
+    found: Dict[str, str] = {}
+    for name, pattern in _patterns(run_dir):
+        for path in run_dir.glob(pattern):
+            files = [path] if path.is_file() else (entry for entry in path.rglob("*") if entry.is_file())
+            for file in files:
+                if _may_leave(run_dir, file):
+                    found[file.relative_to(run_dir).as_posix()] = name
+    return sorted(found.items())
+
+
+def _patterns(run_dir: Path) -> List[Tuple[str, str]]:
+    """(artifact name, glob); of several that match a file the last counts."""
+    patterns = [("records", name) for name in RECORDS] + [("logs", "logs/*.log"), ("logs", "log/*/workerlog.*")]
+    job = read_job(run_dir) or {}
+    return patterns + [(artifact["name"], artifact["path"]) for artifact in job.get("artifacts", [])]
+
+
+def _may_leave(run_dir: Path, file: Path) -> bool:
+    """Whether a file is the run's own and no secret, wherever links lead.
 
     Of Paddle's log directories only `workerlog.N`: its other files hold the whole environment, secrets included
     (paddlepaddle 3.3.1: envlog.N, backup_env.N.json, <job>.<pod>.log).
     """
-    found: Dict[str, str] = {}
-    for name in RECORDS:
-        if (run_dir / name).is_file():
-            found[name] = "records"
-    for pattern in ("logs/*.log", "log/*/workerlog.*"):
-        for log in run_dir.glob(pattern):
-            if log.is_file() and not log.is_symlink():
-                found[log.relative_to(run_dir).as_posix()] = "logs"
-    job = read_job(run_dir) or {}
-    for artifact in job.get("artifacts", []):
-        for path in _expand(run_dir, artifact["path"]):
-            found[path] = artifact["name"]
-    return sorted(found.items())
+    inside = os.path.relpath(os.path.realpath(str(file)), os.path.realpath(str(run_dir)))
+    if inside.startswith("log/"):
+        return _WORKER_LOG.match(inside) is not None
+    return inside != "secrets.json" and inside.split("/")[0] != ".."
 
 
-def _expand(run_dir: Path, pattern: str) -> Iterator[str]:
-    base = os.path.realpath(str(run_dir))
-    for path in run_dir.glob(pattern):
-        files = [path] if path.is_file() else (entry for entry in path.rglob("*") if entry.is_file())
-        for file in files:
-            inside = os.path.realpath(str(file)).startswith(base + os.sep)
-            relative = file.relative_to(run_dir).as_posix()
-            if inside and not relative.startswith(("log/", "secrets.json")):
-                yield relative
+def _can_be_pulled(run_dir: Path, path: str) -> bool:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or not _may_leave(run_dir, run_dir / path):
+        return False
+    return any(_matches(parts, pattern.split("/")) for _, pattern in _patterns(run_dir))
+
+
+def _matches(parts: List[str], pattern: List[str]) -> bool:
+    """Whether a path, or a folder above it, matches a glob."""
+    if not pattern:
+        return True
+    if pattern[0] == "**":
+        return any(_matches(parts[at:], pattern[1:]) for at in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
-    """Rows [path, size in bytes, SHA-256, artifact name]. Hashes are kept beside, keyed by size and time of change."""
+    """Rows [path, size in bytes, SHA-256, artifact name], in several replies when they are many.
+
+    Hashes are kept beside, keyed by size and time of change.
+    """
     kept = read_json(run_dir / _HASHES) or {}
     rows: List[List[Any]] = []
     hashes: Dict[str, List[Any]] = {}
@@ -62,30 +84,40 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
             info = file.stat()
             key = [info.st_size, info.st_mtime_ns, info.st_ino]
             known = kept.get(path)
-            sha256 = known[3] if known and known[:3] == key else hash_file(file)
+            sha256 = known[3] if known and known[:3] == key else hash_file(file, info.st_size)
         except FileNotFoundError:
             continue  # removed meanwhile, as old checkpoints are
         hashes[path] = key + [sha256]
         rows.append([path, info.st_size, sha256, artifact])
         if not known or known[:3] != key:
             request.reply(hashed=path, size=info.st_size)
+        if len(rows) == _ROWS:
+            request.reply(rows=rows)
+            rows = []
     if hashes != kept:
         write_json(run_dir / _HASHES, hashes)
     return {"rows": rows}
 
 
 def send(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
-    """The bytes of one file from `offset` on, in frames."""
+    """The bytes of one file from `offset` on to `size`, in frames: what a log has grown by meanwhile is not sent."""
     path = request.params["path"]
-    if path not in dict(find(run_dir)):
+    if not _can_be_pulled(run_dir, path):
         raise OpError("transfer", "not a file of this run that can be pulled: %s" % path)
-    offset = int(request.params.get("offset") or 0)
-    with open(str(run_dir / path), "rb") as file:
+    try:
+        return _send(request, run_dir / path)
+    except FileNotFoundError:
+        return {"size": 0}  # removed since it was listed, as old checkpoints are
+
+
+def _send(request: Request, path: Path) -> Optional[Dict[str, Any]]:
+    offset, size = int(request.params["offset"]), int(request.params["size"])
+    with open(str(path), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OpError("transfer", "not a regular file: %s" % path)
         file.seek(offset)
         while not request.cancelled.is_set():
-            piece = file.read(CHUNK)
+            piece = file.read(min(CHUNK, max(0, size - offset)))
             if not piece:
                 return {"size": offset}
             request.reply(piece)

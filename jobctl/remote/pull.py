@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import fnmatch
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +20,17 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a pull did. Paths are relative to `folder`; `artifacts`: artifact name -> its files."""
+    """What a pull did. Paths are relative to `folder`; `artifacts`: artifact name -> its files.
+
+    `changed`: what the run wrote to, or removed, each time it was fetched; pull again when the run has ended.
+    """
 
     folder: Path
     fetched: tuple[str, ...]
     unchanged: tuple[str, ...]
     size_bytes: int
     artifacts: dict[str, tuple[str, ...]]
+    changed: tuple[str, ...] = ()
 
 
 def pull_run(
@@ -36,7 +40,11 @@ def pull_run(
     only: Sequence[str] = (),
     progress: Progress = lambda file, done, total: None,
 ) -> Pulled:
-    """`only`: patterns for paths or artifact names. Raises TransferError, RunNotFound, ConnectionLost."""
+    """`only`: patterns for paths or artifact names. Raises TransferError, RunNotFound, ConnectionLost.
+
+    A run that goes on may be pulled: a log arrives as far as it was listed, another file that changes meanwhile is
+    listed and fetched once more.
+    """
     rows = _listing(channel, run_id)
     chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
     if only and not chosen:
@@ -48,29 +56,30 @@ def pull_run(
         target = PullTarget(folder)
         entries = [entry for entry, _ in chosen]
         todo = diff_pull(entries, target.known(entries))
-        total = sum(entry.size for entry in todo.fetch)
-        done = 0
-        for entry in todo.fetch:
-            for here in _fetch(channel, run_id, target, entry):
-                progress("pull", done + here, total)
-            done += entry.size
-            target.remember([entry])
         target.remember(todo.keep)
+        fetch = _Fetch(channel, run_id, target, sum(entry.size for entry in todo.fetch), progress)
+        late = {entry.path for entry in fetch.all(todo.fetch)}
+        if late:
+            newer = [entry for entry, _ in _listing(channel, run_id) if entry.path in late]
+            late -= {entry.path for entry in newer} - {entry.path for entry in fetch.all(newer)}
     except OSError as error:
         raise _local_error(error, folder) from None
     artifacts: dict[str, tuple[str, ...]] = {}
     for entry, name in chosen:
-        artifacts[name] = (*artifacts.get(name, ()), entry.path)
-    fetched = tuple(entry.path for entry in todo.fetch)
-    return Pulled(target.folder, fetched, tuple(entry.path for entry in todo.keep), total, artifacts)
+        if entry.path not in late:
+            artifacts[name] = (*artifacts.get(name, ()), entry.path)
+    fetched = tuple(entry.path for entry in todo.fetch if entry.path not in late)
+    kept = tuple(entry.path for entry in todo.keep)
+    return Pulled(target.folder, fetched, kept, fetch.size_bytes, artifacts, tuple(sorted(late)))
 
 
 def _listing(channel: HostChannel, run_id: str) -> list[tuple[Entry, str]]:
+    found: list[tuple[Entry, str]] = []
     with channel.exchange("artifacts", run_id=run_id) as exchange:
         for header, _ in exchange:
-            if "rows" in header:
-                return Answer(channel.host, header).artifacts()
-    raise TransferError("the host did not list what the run left", where=run_id)
+            if "rows" in header or not header.get("more"):
+                found += Answer(channel.host, header).artifacts()
+    return found
 
 
 def _wanted(path: str, artifact: str, only: Sequence[str]) -> bool:
@@ -80,24 +89,46 @@ def _wanted(path: str, artifact: str, only: Sequence[str]) -> bool:
     )
 
 
-def _fetch(channel: HostChannel, run_id: str, target: PullTarget, entry: Entry) -> Iterator[int]:
-    """Bring one file; gives the bytes of it that are here, again and again."""
-    part = Part(target, entry)
-    try:
-        if part.offset < entry.size:
-            with channel.exchange("get", run_id=run_id, path=entry.path, offset=part.offset) as exchange:
-                for _, payload in exchange:
-                    part.write(payload)
-                    yield part.offset
-        if not part.finish():
-            raise TransferError(
-                "a file is not what the host announced",
-                where=entry.path,
-                hint="it was written to meanwhile; nothing of it was kept",
-                next_command=f"jobctl pull {run_id}",
-            )
-    finally:
-        part.close()
+class _Fetch:
+    """Brings files, one after another. `total`: bytes, for who watches. `size_bytes`: of what is whole."""
+
+    def __init__(self, channel: HostChannel, run_id: str, target: PullTarget, total: int, progress: Progress) -> None:
+        self._channel = channel
+        self._run_id = run_id
+        self._target = target
+        self._total = total
+        self._progress = progress
+        self.size_bytes = 0
+
+    def all(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Bring these; returns what has changed since it was listed."""
+        whole: list[Entry] = []
+        changed: list[Entry] = []
+        try:
+            for entry in entries:
+                if self._bring(entry):
+                    self.size_bytes += entry.size
+                    whole.append(entry)
+                else:
+                    changed.append(entry)
+        finally:
+            self._target.remember(whole)
+        return changed
+
+    def _bring(self, entry: Entry) -> bool:
+        part = Part(self._target, entry)
+        try:
+            if part.offset < entry.size:
+                with self._channel.exchange(
+                    "get", run_id=self._run_id, path=entry.path, offset=part.offset, size=entry.size
+                ) as exchange:
+                    for _, payload in exchange:
+                        part.write(payload)
+                        here = self.size_bytes + part.offset
+                        self._progress("pull", here, max(here, self._total))
+            return part.finish()
+        finally:
+            part.close()
 
 
 def _local_error(error: OSError, folder: Path) -> TransferError:
