@@ -139,13 +139,48 @@ def test_the_fingerprint_changes_with_what_goes_in_and_with_nothing_else(weird_p
     assert fingerprint(weird_path) != first
 
 
-def test_an_environment_that_installs_from_the_code_tree_belongs_to_its_run(tmp_path: Path) -> None:
-    for arguments in (["--no-deps", "-e", "."], ["."], ["--editable=."]):
-        mine = fingerprint(tmp_path, install=[arguments])
-        assert mine != fingerprint(tmp_path, run_id="run-2", install=[arguments])
-    assert fingerprint(tmp_path, install=[["--find-links", ".", "six"]]) == fingerprint(
-        tmp_path, run_id="run-2", install=[["--find-links", ".", "six"]]
-    )
+FROM_CODE: dict[str, list[str]] = {
+    "the tree": ["."],
+    "the tree after an option without value": ["--no-deps", "."],
+    "the tree with an extra": ["--upgrade", ".[all]"],
+    "editable": ["--no-deps", "-e", "."],
+    "editable in one word": ["--editable=."],
+    "a wheel in it": ["--no-index", "wheels/x.whl"],
+    "a wheel beside": ["x.whl"],
+    "a line of a requirement file": ["-r", "has-tree.txt"],
+    "an editable line of a file that a file names": ["-r", "names-editable.txt"],
+}
+NOT_FROM_CODE: dict[str, list[str]] = {
+    "where to look for wheels": ["--find-links", ".", "six"],
+    "a package that is called as a folder is": ["paddleseg"],
+    "a target": ["six", "-t", "./wheels"],
+    "a requirement file": ["--requirement", "./plain.txt"],
+    "an address": ["https://example.org/x.whl"],
+}
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    for name in ("wheels/x.whl", "x.whl", "paddleseg/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "has-tree.txt").write_text("six\n./wheels/x.whl ; python_version > '3'\n")
+    (tmp_path / "names-editable.txt").write_text("-r editable.txt\n")
+    (tmp_path / "editable.txt").write_text("-e .\n")
+    (tmp_path / "plain.txt").write_text("# -e .\nsix  # ./wheels/x.whl\n-f ./wheels\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", FROM_CODE)
+def test_an_environment_that_installs_from_the_code_tree_belongs_to_its_run(code: Path, name: str) -> None:
+    install = [FROM_CODE[name]]
+    assert fingerprint(code, install=install) != fingerprint(code, run_id="run-2", install=install)
+
+
+@pytest.mark.parametrize("name", NOT_FROM_CODE)
+def test_any_other_environment_is_shared(code: Path, name: str) -> None:
+    install = [NOT_FROM_CODE[name]]
+    assert fingerprint(code, install=install) == fingerprint(code, run_id="run-2", install=install)
 
 
 def test_requirement_files_are_found_however_they_are_named(tmp_path: Path) -> None:
