@@ -67,7 +67,7 @@ lock: ## resolves the requirements again (needs uv); ARGS=--upgrade for newer on
 	@$(UV_COMPILE) pyproject.toml --all-extras -c requirements.lock -o requirements-dev.lock
 
 clean: ## removes what was built or installed here
-	@rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) jobctl-demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # .run: what jobctl and its demo need. .dev: that, and what tests and checks need.

@@ -20,7 +20,7 @@ from jobctl.laptop.hash_cache import HashCache
 from jobctl.laptop.tree_source import TreeSource, make_data_tree, make_working_tree
 from jobctl.plan.run_spec import job_digest
 from jobctl.spec.config import apply_overrides, load_config, parse_set
-from jobctl.spec.inventory import Host, load_inventory, pick_host
+from jobctl.spec.inventory import Host, Inventory, load_inventory, pick_host
 from jobctl.spec.job import Job
 from jobctl.spec.template import Template, load_template, make_job
 
@@ -57,7 +57,7 @@ def load(config: str | Path, sets: Sequence[str] = ()) -> Written:
 
 def load_host(inventory: str | Path, name: str | None) -> Host:
     """One host of an inventory file. Raises InputError and its kinds."""
-    return pick_host(load_inventory(places.read_text(Path(inventory), "inventory"), str(inventory)), name)
+    return _placed(pick_host(_load_inventory(inventory), name), inventory)
 
 
 def load_target(inventory: str | Path, name: str | None) -> Host:
@@ -75,7 +75,19 @@ def load_target(inventory: str | Path, name: str | None) -> Host:
 
 def load_hosts(inventory: str | Path) -> list[Host]:
     """All hosts of an inventory file. Raises InputError and its kinds."""
-    return list(load_inventory(places.read_text(Path(inventory), "inventory"), str(inventory)).hosts.values())
+    return [_placed(host, inventory) for host in _load_inventory(inventory).hosts.values()]
+
+
+def _load_inventory(inventory: str | Path) -> Inventory:
+    return load_inventory(places.read_text(Path(inventory), "inventory"), str(inventory))
+
+
+def _placed(host: Host, inventory: str | Path) -> Host:
+    """Files of this machine that the inventory names are relative to it, as those of a config are."""
+    folder = Path(inventory).absolute().parent
+    written = {name: getattr(host, name) for name in ("identity_file", "known_hosts", "ssh_config", "password_file")}
+    placed = {name: str(folder / path) for name, path in written.items() if path and not path.startswith(("~", "/"))}
+    return host.model_copy(update=placed)
 
 
 def gather_inputs(written: Written, *, keep_caches: bool = True) -> Inputs:
@@ -88,9 +100,7 @@ def gather_inputs(written: Written, *, keep_caches: bool = True) -> Inputs:
     try:
         job = written.job
         data = {
-            entry.name: make_data_tree(near / Path(entry.path).expanduser(), cache)
-            for entry in job.data
-            if entry.path is not None
+            entry.name: make_data_tree(_local(near, entry.path), cache) for entry in job.data if entry.path is not None
         }
         return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
     finally:
@@ -100,12 +110,20 @@ def gather_inputs(written: Written, *, keep_caches: bool = True) -> Inputs:
 def _code(written: Written, near: Path, cache: HashCache, keep_caches: bool) -> TreeSource | None:
     code = written.job.code
     if code.path is not None:
-        return make_working_tree(near / Path(code.path).expanduser(), code.exclude, cache)
+        return make_working_tree(_local(near, code.path), code.exclude, cache)
     if code.fetch == "host" or code.git is None:
         return None
-    local = near / Path(code.git).expanduser()
+    local = _local(near, code.git)
     source = os.fspath(local) if local.is_dir() else code.git
     return open_git_tree(source, code.ref or "HEAD", code.exclude, places.home() / "cache", keep=keep_caches)
+
+
+def _local(near: Path, path: str) -> Path:
+    """A folder of this machine as a config names it: absolute, from home, or relative to the config."""
+    try:
+        return Path(os.path.normpath(near / Path(path).expanduser()))
+    except RuntimeError as error:  # ~somebody who is not here
+        raise InputError(f"cannot tell which folder this is: {error}", value=path) from None
 
 
 def _secrets(job: Job) -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jobctl.api.listener import Listener, Silent
@@ -16,6 +19,9 @@ from jobctl.remote.answers import Answer
 
 _PARALLEL_HOSTS = 16
 _LONGEST_GRACE_S = 3600
+
+Errors = dict[str, JobctlError]
+"""Run id -> why its host could not say how it is."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,8 @@ def _freshen(records: Sequence[Record], book: Records, tell: Listener) -> list[R
     errors: dict[str, JobctlError] = {}
     if groups:
         tell.note(f"asking {', '.join(sorted({group[0].host_name for group in groups.values()}))}")
-        with ThreadPoolExecutor(max_workers=_PARALLEL_HOSTS) as pool:
-            for failed in pool.map(lambda group: _ask(group, book), groups.values()):
-                errors.update(failed)
+        for failed in _at_once([partial(_ask, group, book) for group in groups.values()]):
+            errors.update(failed)
     now = time.time()
     return [
         RunView(
@@ -120,6 +125,34 @@ def _freshen(records: Sequence[Record], book: Records, tell: Listener) -> list[R
         )
         for record in records
     ]
+
+
+def _at_once(questions: Sequence[Callable[[], Errors]]) -> Iterator[Errors]:
+    """The answers as they come, from at most _PARALLEL_HOSTS questions at a time.
+
+    Daemon threads, not an executor: Ctrl-C must not wait for a host that is silent.
+    """
+    todo: queue.SimpleQueue[Callable[[], Errors]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Errors | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        with suppress(queue.Empty):
+            while True:
+                question = todo.get_nowait()
+                try:
+                    answers.put(question())
+                except BaseException as error:
+                    answers.put(error)
+
+    for question in questions:
+        todo.put(question)
+    for _ in range(min(_PARALLEL_HOSTS, len(questions))):
+        threading.Thread(target=work, daemon=True, name="jobctl-ask").start()
+    for _ in questions:
+        answer = answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        yield answer
 
 
 def _ask(group: Sequence[Record], book: Records) -> dict[str, JobctlError]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import codecs
 import sys
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import click
@@ -67,8 +69,12 @@ def _tell_end(follower: LogFollower, teller: show.Teller, follow: bool) -> None:
 
 
 def _print_json(follower: LogFollower) -> None:
+    # One decoder a file: a character may be cut in two between pieces.
+    decoders: dict[str, codecs.IncrementalDecoder] = defaultdict(
+        lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
     pieces = [
-        {"file": piece.file, "offset": piece.offset, "text": piece.data.decode("utf-8", "replace")}
+        {"file": piece.file, "offset": piece.offset, "text": decoders[piece.file].decode(piece.data)}
         for piece in follower
     ]
     show.as_json("logs", {"run_id": follower.record.run_id, "state": follower.state, "pieces": pieces})

@@ -47,6 +47,8 @@ def run_demo(folder: Path, say: Say, *, iters: int = 120) -> dict[str, Any]:
 
     Raises JobFailed when the job does not succeed, HostError when the SSH server does not start, InputError.
     """
+    if sys.platform != "linux":
+        raise InputError("the demo's host is this machine, and a host must be Linux", value=sys.platform)
     folder = _own_folder(folder)
     env = {**os.environ, "JOBCTL_HOME": str(folder / "laptop" / "records")}
     say("making a small Cityscapes: 16 pictures to train on, 4 to evaluate")
@@ -55,7 +57,11 @@ def run_demo(folder: Path, say: Say, *, iters: int = 120) -> dict[str, Any]:
     with _ssh_host(folder, say) as host:
         inventory = _write_inventory(folder, host)
         run_id = _jobctl(["submit", str(config), "-i", str(inventory)], env, say)
-        _jobctl(["logs", "-f", run_id], env, say, capture=False)
+        try:
+            _jobctl(["logs", "-f", run_id], env, say, capture=False)
+        except BaseException:  # Ctrl-C: nobody else could end what runs on this machine now
+            _jobctl(["cancel", run_id], env, say, capture=False)
+            raise
         status = json.loads(_jobctl(["status", run_id, "--json"], env, say))["data"]
         results = folder / "results" / run_id
         _jobctl(["pull", run_id, "--to", str(results)], env, say, capture=False)

@@ -47,6 +47,8 @@ class HostFields(Part):
     def _check(self) -> HostFields:
         if self.password_env is not None and self.password_file is not None:
             raise Misfit("give 'password_env' or 'password_file', not both", at=("password_file",))
+        if self.python.startswith("~"):
+            raise Misfit("'~' is not expanded here: no shell reads it", at=("python",), hint="write the whole path")
         if self.address is not None and self.address.startswith("-"):
             raise Misfit("may not begin with '-'", at=("address",))
         if self.work_dir.rstrip("/") in ("", "~") or ".." in self.work_dir.split("/"):

@@ -123,9 +123,11 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_ctrl_c_detaches_from_a_log_and_the_run_goes_on(ssh_lab: Lab) -> None:
+def test_ctrl_c_detaches_from_a_log_and_the_run_goes_on(ssh_lab: Lab, tmp_path: Path) -> None:
     lab = ssh_lab
-    lab.write_config(python(SPEAK))
+    gate = tmp_path / "gate"
+    wait = "import os, sys, time\nprint('up', flush=True)\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.05)"
+    lab.write_config(python(wait, str(gate)))
     run_id = lab.submit()
     with subprocess.Popen(
         lab.argv("logs", "-f", run_id),
@@ -135,10 +137,11 @@ def test_ctrl_c_detaches_from_a_log_and_the_run_goes_on(ssh_lab: Lab) -> None:
         stderr=subprocess.PIPE,
     ) as follower:
         assert follower.stdout and follower.stderr
-        follower.stdout.read(100)
+        follower.stdout.read(1)
         follower.send_signal(signal.SIGINT)
         follower.stdout.read()
         told = follower.stderr.read().decode()
     assert follower.returncode == 130
     assert "the run goes on" in told and f"jobctl cancel {run_id}" in told
+    gate.touch()
     assert lab.wait(run_id)["state"] == "SUCCEEDED"

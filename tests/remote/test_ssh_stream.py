@@ -18,7 +18,7 @@ from jobctl.remote.ssh import SshSettings, Tuning, make_ssh_transport
 from jobctl.remote.ssh.transport import SshTransport
 from tests.sshd import Sshd, running_sshd
 
-HASTY = Tuning(ping_after_s=0.2, dead_after_s=1.5, attempts=1, session_timeout_s=5.0)
+HASTY = Tuning(ping_after_s=0.2, dead_after_s=4.0, attempts=1, session_timeout_s=5.0)
 NOTICED_S = 20.0
 """Far above `dead_after_s`, far below what TCP alone takes: the tests do not measure, they end."""
 
@@ -138,8 +138,8 @@ def test_a_host_that_hangs_while_we_connect_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_quiet_program_is_no_dead_peer(sshd: Sshd) -> None:
-    with connected(sshd.host(), Tuning(ping_after_s=0.05, dead_after_s=0.5)) as transport:
-        assert transport.run(["sh", "-c", "sleep 1.5; echo still here"]).stdout == b"still here\n"
+    with connected(sshd.host(), Tuning(ping_after_s=0.05, dead_after_s=3.0)) as transport:
+        assert transport.run(["sh", "-c", "sleep 4.5; echo still here"]).stdout == b"still here\n"
 
 
 def test_a_connection_that_is_cut_is_lost_and_the_next_command_makes_a_new_one(tmp_path: Path) -> None:
