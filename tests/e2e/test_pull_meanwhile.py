@@ -22,7 +22,7 @@ while not os.path.exists(sys.argv[1]):
 
 
 def test_a_run_that_goes_on_is_pulled_again_and_again(lab: Lab) -> None:
-    """Its log grows, a checkpoint is replaced all the time: the one arrives as far as it was, the other whole or not."""
+    """The log grows: it arrives as far as it was. A checkpoint is replaced all the time: it arrives whole or not."""
     stop = lab.laptop / "stop"
     lab.write_config(python(SPEAK_UNTIL_TOLD, str(stop)), artifacts=[{"name": "latest", "path": "output/latest.bin"}])
     run_id = lab.submit()
