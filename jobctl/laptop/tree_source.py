@@ -17,6 +17,7 @@ from jobctl.laptop.hash_cache import HashCache
 from jobctl.plan.manifest import Entry, Manifest, make_manifest
 
 _CHUNK = 1 << 20
+_OUTPUT = "output"
 
 
 class TreeSource(Protocol):
@@ -143,7 +144,12 @@ def make_working_tree(folder: Path, exclude: Iterable[str], cache: HashCache) ->
     commit = _git(folder, "rev-parse", "HEAD").decode().strip() or None if inside_git else None
     if commit and _git(folder, "status", "--porcelain", "--", "."):
         commit += "+"
-    return FolderTree(folder, without(paths, exclude), cache, follow_links=False, commit=commit)
+    chosen = [path for path in without(paths, exclude) if path != _OUTPUT and not path.startswith(_OUTPUT + "/")]
+    tree = FolderTree(folder, chosen, cache, follow_links=False, commit=commit)
+    if os.path.lexists(folder / _OUTPUT):
+        # Earlier trainings here: large, never wanted there, and in the way of the run's own folder of that name.
+        tree.left_out = (f"{_OUTPUT}: the run has its own", *tree.left_out)
+    return tree
 
 
 def without(paths: Iterable[str], exclude: Iterable[str]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 
 import pytest
 
@@ -123,3 +125,19 @@ def test_a_python_that_never_says_a_word_is_given_up(local_lab: Lab) -> None:
     local_lab.write_config(["true"])
     said = local_lab.run("submit", "config.yaml", "-i", str(local_lab.inventory), expect=3)
     assert "did not begin to talk" in said.err and "python:" in said.err
+
+
+@pytest.mark.parametrize("command", ["ps", "status", "cancel", "pull"])
+def test_ctrl_c_does_not_wait_for_a_silent_host(local_lab: Lab, command: str) -> None:
+    silent = local_lab.laptop / "reached"
+    give_host(local_lab, f"{READY}for asked in requests(): open({str(silent)!r}, 'w').close()")
+    know_a_run(local_lab)
+    process = subprocess.Popen(
+        local_lab.argv(command), cwd=local_lab.laptop, env=local_lab.environment(), stderr=subprocess.PIPE
+    )
+    while not silent.exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=15)  # a host is given up after 25 s of silence
+    assert process.returncode == 130
+    assert told.decode().strip().endswith("interrupted")

@@ -219,3 +219,13 @@ def test_a_short_hash_of_a_commit_behind_a_url_is_found(repository: Path, tmp_pa
     commit = git(repository, "rev-parse", "HEAD")
     git(repository, "commit", "-q", "--allow-empty", "-m", "two")
     assert open_git_tree(f"file://{repository}", commit[:10], (), tmp_path / "cache").commit == commit
+
+
+def test_results_of_earlier_trainings_here_are_left_out_and_said(weird_path: Path, cache: HashCache) -> None:
+    code = weird_path / "code"
+    for name in ("output/best_model/model.pdparams", "tools/output/kept.py", "outputs.py"):
+        (code / name).parent.mkdir(parents=True, exist_ok=True)
+        (code / name).write_text("x")
+    tree = make_working_tree(code, [], cache)
+    assert [entry.path for entry in tree.manifest.entries] == ["outputs.py", "tools/output/kept.py"]
+    assert "output: the run has its own" in tree.left_out
