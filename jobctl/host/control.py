@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, List, Optional
 
@@ -163,7 +164,8 @@ def cancel(root: Path, run_id: str, grace_s: float = 10.0, patience_s: float = 1
     found = status(run_dir)
     if found["state"] in states.FINAL:
         return found
-    write_json(run_dir / CANCEL_FILE, {"at": round(time.time(), 3), "grace_s": grace_s})
+    with suppress(OSError):  # on a full disk the signal alone tells, and the usual grace counts
+        write_json(run_dir / CANCEL_FILE, {"at": round(time.time(), 3), "grace_s": grace_s})
     supervisor = _ask_supervisor(run_dir, grace_s + patience_s)
     found = _read_status(run_dir)
     if found["state"] in states.FINAL:
@@ -229,10 +231,19 @@ def _write_cancelled(run_dir: Path, found: Json, reason: str) -> Json:
         if stage["state"] == states.RUNNING:
             stage.update(state=states.CANCELLED, ended_at=now, reason=reason)
     found.update(state=states.CANCELLED, reason=reason, ended_at=now, updated_at=now)
-    if (run_dir / "secrets.json").exists():
+    try:
         (run_dir / "secrets.json").unlink()
-    append_line(
-        run_dir / "events.jsonl", {"at": now, "event": "run_ended", "state": states.CANCELLED, "reason": reason}
-    )
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        _record(run_dir, {"at": now, "event": "secrets_left", "reason": error.strerror})
+    _record(run_dir, {"at": now, "event": "run_ended", "state": states.CANCELLED, "reason": reason})
     write_json(run_dir / "status.json", found)
     return found
+
+
+def _record(run_dir: Path, event: Json) -> None:
+    try:
+        append_line(run_dir / "events.jsonl", event)
+    except OSError:
+        pass

@@ -6,6 +6,7 @@ import fnmatch
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -84,6 +85,7 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
             info = file.stat()
             key = [info.st_size, info.st_mtime_ns, info.st_ino]
             known = kept.get(path)
+            known = known if isinstance(known, list) and len(known) == 4 else None
             sha256 = known[3] if known and known[:3] == key else hash_file(file, info.st_size)
         except FileNotFoundError:
             continue  # removed meanwhile, as old checkpoints are
@@ -95,7 +97,8 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
             request.reply(rows=rows)
             rows = []
     if hashes != kept:
-        write_json(run_dir / _HASHES, hashes)
+        with suppress(OSError):  # results can be pulled from a full disk too; then they are hashed again the next time
+            write_json(run_dir / _HASHES, hashes)
     return {"rows": rows}
 
 
