@@ -16,25 +16,12 @@ _VALUE_OPTIONS = _FILE_OPTIONS + tuple(
     """
     -i --index-url --pypi-url --extra-index-url -f --find-links --trusted-host --proxy --cert --client-cert --timeout
     --retries --exists-action --log --cache-dir --use-feature --use-deprecated --python --keyring-provider
-    --resume-retries -t --target --root --prefix --src --platform --python-version --implementation --abi --upgrade-strategy
-    --no-binary --only-binary --progress-bar --root-user-action --report --global-option --config-settings -C
+    --resume-retries -t --target --root --prefix --src --platform --python-version --implementation --abi
+    --upgrade-strategy --no-binary --only-binary --progress-bar --root-user-action --report --global-option --config-settings -C
     --build-option --install-option --group --hash
     """.split()
 )
-_ARCHIVES = (
-    ".whl",
-    ".zip",
-    ".tar.gz",
-    ".tgz",
-    ".tar",
-    ".tar.bz2",
-    ".tbz",
-    ".tar.xz",
-    ".txz",
-    ".tlz",
-    ".tar.lz",
-    ".tar.lzma",
-)
+_ARCHIVES = tuple(".whl .zip .tar .tar.gz .tgz .tar.bz2 .tbz .tar.xz .txz .tar.lz .tlz .tar.lzma".split())
 
 
 def make_fingerprint(spec: Json, python: Json, code: Path, run_id: str) -> str:
@@ -104,7 +91,7 @@ def _names_a_path(arguments: List[str], code: Path) -> bool:
 
 
 def _looks_like_a_path(argument: str) -> bool:
-    """As pip 20 to 25 decide (`_looks_like_path`, `is_archive_file`): `./paddleseg` is one, a folder's mere name is not."""
+    """As pip 20 to 25 decide (`_looks_like_path`, `is_archive_file`): `./folder` is one, the name alone is not."""
     return "/" in argument or argument.startswith(".") or argument.endswith(_ARCHIVES)
 
 
