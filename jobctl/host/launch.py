@@ -95,7 +95,8 @@ def _lay_out(staging: Path, trees: Trees, params: Dict[str, Any], payload: bytes
     staging.mkdir(parents=True)
     (staging / "output").mkdir()
     if params["code"]:
-        trees.lay_out(params["code"], staging / "code")
+        # A stage may write to a file of its code. Read-only files keep that from other runs' code, but not from root.
+        trees.lay_out(params["code"], staging / "code", share=os.geteuid() != 0)
     at = 0
     for path, mode, size in params["files"]:
         _check_inside(path)

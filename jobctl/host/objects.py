@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
 import shutil
@@ -19,10 +20,11 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import Iterable, List, Optional
+from typing import Iterable, Optional
 
 SETTLED = 946684800  # 2000-01-01, seconds since the epoch
 _CHUNK = 1 << 20
+_FICLONE = 0x40049409  # linux/fs.h; Btrfs, XFS
 
 
 class ObjectStore:
@@ -78,6 +80,17 @@ class ObjectStore:
             if not os.path.exists(source):
                 raise
             shutil.copy2(source, str(target))
+
+    def copy(self, sha256: str, executable: bool, target: Path) -> None:
+        """A file of its own with an object's content; its blocks are shared until they are written to, where the file
+        system can do that.
+        """
+        with open(str(self.path(sha256, executable)), "rb") as source, open(str(target), "xb") as file:
+            try:
+                fcntl.ioctl(file.fileno(), _FICLONE, source.fileno())
+            except OSError:
+                shutil.copyfileobj(source, file, _CHUNK)
+        target.chmod(0o555 if executable else 0o444)
 
 
 class Incoming:
@@ -149,16 +162,14 @@ def sync_file_system(folder: Path) -> None:
         os.close(handle)
 
 
-def remove_stale_incoming(folder: Path, older_than: float) -> List[Path]:
-    """Leftovers of transfers that were cut before `older_than` (seconds since the epoch) are removed."""
-    gone: List[Path] = []
-    for path in folder.glob("objects/??/.incoming-*"):
-        info: Optional[os.stat_result]
-        try:
-            info = path.stat()
-        except OSError:
-            continue
-        if info.st_mtime < older_than:
-            path.unlink()
-            gone.append(path)
-    return gone
+def remove_leftovers(root: Path, older_than: float) -> None:
+    """Remove what transfers and layouts that were cut before `older_than` (seconds since the epoch) left behind."""
+    for pattern in ("objects/??/.incoming-*", "datasets/*/.*"):
+        for path in root.glob(pattern):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime >= older_than:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(str(path))
+                else:
+                    path.unlink()

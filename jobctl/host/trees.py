@@ -16,13 +16,16 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import zlib
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from .files import write_bytes
-from .objects import Incoming, ObjectStore
+from .objects import Incoming, ObjectStore, remove_leftovers
 from .server import OpError, Request
+
+_STALE_S = 24 * 3600.0  # no transfer pauses for so long
 
 
 class Row(NamedTuple):
@@ -100,10 +103,10 @@ class Trees:
         digest = request.params["digest"]
         manifest = zlib.decompress(request.payload)
         rows = parse_manifest(manifest, digest)
+        remove_leftovers(self._root, time.time() - _STALE_S)
         missing = self.missing(rows)
         request.reply(missing=missing)
-        self._receive(request, rows)
-        if self.missing(rows):
+        if set(missing) - self._receive(request, rows):
             raise OpError("transfer", "files are missing after the transfer")
         self._store.settle(self._store.path(row.content, row.kind == "x") for row in rows if row.kind != "l")
         path = self._manifest_path(digest)
@@ -111,14 +114,16 @@ class Trees:
         write_bytes(path, manifest, 0o644)
         return {"known": True}
 
-    def _receive(self, request: Request, rows: List[Row]) -> None:
+    def _receive(self, request: Request, rows: List[Row]) -> Set[int]:
+        """Indexes of the rows whose content came, whole and as it was announced."""
+        whole: Set[int] = set()
         current: Optional[Tuple[int, Incoming, int]] = None
         received = 0
         try:
             while True:
                 header, payload = request.receive()
                 if header.get("done"):
-                    return
+                    return whole
                 at = 0
                 for index, length in header["parts"]:
                     row = rows[index]
@@ -129,19 +134,21 @@ class Trees:
                     at += length
                     current = (index, incoming, left - length)
                     if left - length <= 0:
-                        whole = incoming.finish()
+                        complete = incoming.finish()
                         current = None
-                        if not whole:
+                        if not complete:
                             hint = "a file that is written to while it is sent? submit again"
                             raise OpError("transfer", "a file changed on the way: %s" % row.path, hint=hint)
+                        whole.add(index)
                 received += len(payload)
                 request.reply(received=received)
         finally:
             if current is not None:
                 current[1].discard()
 
-    def lay_out(self, digest: str, target: Path) -> None:
-        """The tree as files below `target`, which must not be there yet."""
+    def lay_out(self, digest: str, target: Path, share: bool = True) -> None:
+        """The tree as files below `target`, which must not be there yet; with `share` as hard links where possible."""
+        give = self._store.link if share else self._store.copy
         target.mkdir(parents=True)
         made = {target}
         # Links last: nothing is ever written through one.
@@ -153,7 +160,7 @@ class Trees:
             if row.kind == "l":
                 os.symlink(row.content, str(path))
             else:
-                self._store.link(row.content, row.kind == "x", path)
+                give(row.content, row.kind == "x", path)
 
     def dataset(self, name: str, digest: str) -> Path:
         """The folder of a dataset, laid out once; shared and never written to again."""

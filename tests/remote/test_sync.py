@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +59,18 @@ def test_a_tree_that_is_there_travels_no_second_time(channel: HostChannel, tmp_p
     tree = make_tree(tmp_path / "data")
     assert send_tree(channel, tree).files == SMALL + 3
     assert send_tree(channel, tree).files == 0
+
+
+def test_what_was_cut_days_ago_is_swept_away_and_nothing_younger(
+    channel: HostChannel, host: Path, tmp_path: Path
+) -> None:
+    names = ("objects/aa/.incoming-1", "objects/aa/.incoming-2", "datasets/d/.1.7/image", "datasets/d/.2.7/image")
+    for name in names:
+        (host / name).parent.mkdir(parents=True, exist_ok=True)
+        (host / name).touch()
+    for name in ("objects/aa/.incoming-1", "datasets/d/.1.7"):
+        os.utime(host / name, (1, 1))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "image").touch()
+    send_tree(channel, make_data_tree(tmp_path / "data", HashCache(tmp_path / "hashes")))
+    assert [(host / name).exists() for name in names] == [False, True, False, True]
