@@ -83,7 +83,8 @@ def _after_traceback(lines: List[str]) -> Optional[str]:
 def find_fault(workers: Dict[int, str], launcher: str = "") -> Optional[Fault]:
     """The rank that failed first and what it said. `workers`: local rank to the text (or the end) of its log.
 
-    In order: a cause before a consequence; an earlier time where logs carry one; the rank that the launcher names.
+    In order: a cause before a consequence; the rank that the launcher names; one that failed earlier, where both logs
+    carry a time.
     """
     blamed = {int(rank): int(code) for rank, code in _CONTAINER.findall(launcher)}
     faults = []
@@ -97,7 +98,10 @@ def find_fault(workers: Dict[int, str], launcher: str = "") -> Optional[Fault]:
             faults.append(Fault(rank, exit_words(blamed[rank]), None, 0 if blamed[rank] < 0 else 1))
     if not faults:
         return None
-    return min(faults, key=lambda fault: (fault.doubt, fault.at or 0.0, fault.rank not in blamed, fault.rank))
+    first = min(faults, key=lambda fault: (fault.doubt, fault.rank not in blamed, fault.rank))
+    # Times are compared with times only: most logs carry none.
+    earlier = [fault for fault in faults if fault.doubt == first.doubt and fault.at and fault.at < (first.at or 0.0)]
+    return min(earlier, key=lambda fault: (fault.at or 0.0, fault.rank not in blamed, fault.rank), default=first)
 
 
 def last_line(text: str) -> Optional[str]:

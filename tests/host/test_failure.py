@@ -88,6 +88,16 @@ WORKERS: dict[str, tuple[dict[int, str], str, tuple[int, str]]] = {
         LAUNCHER.format(rank=0, code=-11),
         (3, "FatalError: `Segmentation fault` is detected by the operating system."),
     ),
+    "a time says nothing about a rank without one": (
+        {0: TRACEBACK.format(last="ValueError: label 255 is out of range"), 3: SEGFAULT.format(at=1700000001)},
+        LAUNCHER.format(rank=0, code=1),
+        (0, "ValueError: label 255 is out of range"),
+    ),
+    "nor the other way round": (
+        {0: TRACEBACK.format(last="ValueError: label 255 is out of range"), 3: SEGFAULT.format(at=1700000001)},
+        LAUNCHER.format(rank=3, code=-11),
+        (3, "FatalError: `Segmentation fault` is detected by the operating system."),
+    ),
     "a rank that was killed": (
         {0: TRACEBACK.format(last="RuntimeError: Connection reset by peer"), 1: "training\n"},
         LAUNCHER.format(rank=1, code=-9),
