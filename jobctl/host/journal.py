@@ -10,7 +10,7 @@ from . import states
 from .files import Json, append_line, read_json, write_json
 from .metrics import Progress
 
-BEAT_S = 4.0  # readers take a status older than 5 s for a silent host's
+BEAT_S = 4.0  # `updated_at` is never older while the supervisor lives and can write
 _PROGRESS_S = 1.0
 _T = TypeVar("_T")
 

@@ -61,7 +61,7 @@ def _end(run_dir: Path, journal: Journal, signals: Signals, state: str, reason: 
     for index, stage in enumerate(stages):
         if stage["state"] == states.RUNNING:
             journal.change_stage(index, state=state, ended_at=_now(), reason=reason)
-    _forget_secrets(run_dir)
+    _forget_secrets(run_dir, journal)
     journal.event("run_ended", state=state, reason=reason)
     last: Dict[str, object] = {"state": state, "reason": reason, "ended_at": _now()}
     for _ in range(_LAST_WORD_TRIES):
@@ -70,11 +70,13 @@ def _end(run_dir: Path, journal: Journal, signals: Signals, state: str, reason: 
         signals.pause_through(5.0)
 
 
-def _forget_secrets(run_dir: Path) -> None:
+def _forget_secrets(run_dir: Path, journal: Journal) -> None:
     try:
         (run_dir / "secrets.json").unlink()
     except FileNotFoundError:
         pass
+    except OSError as error:  # a file system that has become read-only, or that a server has lost
+        journal.event("secrets_left", reason=error.strerror)
 
 
 def _inherited_lock(run_dir: Path) -> Optional[int]:

@@ -22,6 +22,7 @@ from tests.host.runs import (
     make_job,
     marked_processes,
     python_stage,
+    read_lines,
     run_job,
     stage_run,
     train_stage,
@@ -123,6 +124,15 @@ def test_secrets_are_gone_after_a_cancel_without_supervisor(tmp_path: Path) -> N
     (tmp_path / "staging" / "never-1").rename(run_dir)
     assert control.cancel(tmp_path, "never-1")["state"] == "CANCELLED"
     assert not (run_dir / "secrets.json").exists()
+
+
+def test_secrets_that_cannot_be_removed_do_not_keep_a_run_from_its_end(tmp_path: Path) -> None:
+    run_dir = stage_run(tmp_path, make_job("never-2", [python_stage("s", "pass")]))
+    run_dir.parent.mkdir()
+    (tmp_path / "staging" / "never-2").rename(run_dir)
+    (run_dir / "secrets.json").mkdir()  # a folder cannot be unlinked, whoever asks
+    assert control.cancel(tmp_path, "never-2")["state"] == "CANCELLED"
+    assert [line["event"] for line in read_lines(run_dir / "events.jsonl")] == ["secrets_left", "run_ended"]
 
 
 def is_supervised(run_dir: Path) -> bool:
