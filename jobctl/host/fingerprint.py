@@ -14,11 +14,11 @@ _FILE_OPTIONS = ("-r", "--requirement", "-c", "--constraint")
 # Of `pip install`, those whose value may stand as a word of its own (pip 20 to 25).
 _VALUE_OPTIONS = _FILE_OPTIONS + tuple(
     """
-    -i --index-url --pypi-url --extra-index-url -f --find-links --trusted-host --proxy --cert --client-cert --timeout
-    --retries --exists-action --log --cache-dir --use-feature --use-deprecated --python --keyring-provider
+    -i --index-url --pypi-url --extra-index-url -f --find-links --trusted-host --proxy --cert --client-cert
+    --timeout --retries --exists-action --log --cache-dir --use-feature --use-deprecated --python --keyring-provider
     --resume-retries -t --target --root --prefix --src --platform --python-version --implementation --abi
-    --upgrade-strategy --no-binary --only-binary --progress-bar --root-user-action --report --global-option --config-settings -C
-    --build-option --install-option --group --hash
+    --upgrade-strategy --no-binary --only-binary --progress-bar --root-user-action --report --global-option
+    --config-settings -C --build-option --install-option --group --hash
     """.split()
 )
 _ARCHIVES = tuple(".whl .zip .tar .tar.gz .tgz .tar.bz2 .tbz .tar.xz .txz .tar.lz .tlz .tar.lzma".split())
