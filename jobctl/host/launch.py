@@ -63,7 +63,7 @@ def launch(request: Request, root: Path) -> Dict[str, Any]:
     """Stage and start a run; for a run that is there already, its status.
 
     Parameters: run_id; spec (job.json, `data` still without targets); code (digest or None); data ([{name, link, and
-    digest or on_host}]); files ([[path, mode, size], ...], contents in the payload); argv (of the backend).
+    digest or on_host}]); files ([[path, mode, size], ...], contents in the payload).
     """
     params = request.params
     run_id = params["run_id"]
@@ -75,7 +75,7 @@ def launch(request: Request, root: Path) -> Dict[str, Any]:
         elif (read_json(run_dir / "job.json") or {}).get("token") != params["spec"].get("token"):
             hint = "submit again: it draws another id"
             raise OpError("taken", "another submit has a run of the id %s here" % run_id, hint=hint)
-        return control.start(root, run_id, params.get("argv"))
+        return control.start(root, run_id)
 
 
 def _stage(root: Path, params: Dict[str, Any], payload: bytes) -> None:

@@ -202,6 +202,8 @@ def _refusal(host: str, word: str, fields: dict[str, Any], python: str) -> HostE
             value=fields.get("python"),
             hint=_WHICH_PYTHON,
         )
+    if word == "not-linux":
+        return HostError("the host must be Linux", where=host, value=fields.get("platform"))
     if fields.get("errno") in (_ENOSPC, _EDQUOT):
         return NoSpace(
             "no space left on the host",

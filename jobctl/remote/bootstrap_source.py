@@ -47,6 +47,8 @@ def start():
     version = "%d.%d.%d" % sys.version_info[:3]
     if sys.version_info < (3, 7):
         return say("old-python", version=version, python=sys.executable)
+    if not sys.platform.startswith("linux"):  # "linux2" in Python 2
+        return say("not-linux", platform=sys.platform)
     root = os.path.abspath(os.path.expanduser(want["root"]))
     path = os.path.join(root, "host", "jobctl-host-%s.pyz" % want["sha256"][:16])
     try:

@@ -147,17 +147,23 @@ def git_commit(folder: Path, files: dict[str, str]) -> None:
         subprocess.run(["git", *args], cwd=folder, check=True)
 
 
-def test_an_old_python_on_the_host_is_told_with_its_version(lab: Lab) -> None:
-    """Imitates an interpreter older than 3.7: the real one, with another version number in `sys`."""
-    old = lab.laptop / "python3.6"
-    old.write_text(
-        "#!/bin/sh\nshift\nexec python3 -c 'import sys; sys.version_info = (3, 6, 15); exec(sys.argv[1])' \"$1\"\n"
-    )
-    old.chmod(old.stat().st_mode | stat.S_IXUSR)
-    change_host(lab, python=str(old))
+OTHER_PYTHONS = {
+    "too old": ("sys.version_info = (3, 6, 15)", ("3.6.15", "3.7")),
+    "not on Linux": ('sys.platform = "darwin"', ("must be Linux", "darwin")),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_PYTHONS)
+def test_a_host_that_cannot_be_one_is_told_with_the_reason(lab: Lab, name: str) -> None:
+    """Imitates another interpreter: the real one, with another word in `sys`."""
+    change, wanted = OTHER_PYTHONS[name]
+    other = lab.laptop / "other python"
+    other.write_text(f"#!/bin/sh\nshift\nexec python3 -c 'import sys; {change}; exec(sys.argv[1])' \"$1\"\n")
+    other.chmod(other.stat().st_mode | stat.S_IXUSR)
+    change_host(lab, python=str(other))
     lab.write_config(["true"])
     said = submit(lab, expect=3)
-    assert "3.6.15" in said.err and "3.7" in said.err
+    assert all(word in said.err for word in wanted)
 
 
 @pytest.mark.root
