@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from jobctl.api.listener import Listener, Silent
-from jobctl.errors import InputError, JobctlError
+from jobctl.errors import InputError, JobctlError, RunNotFound
 from jobctl.host.states import FINAL
 from jobctl.laptop.records import Record, Records
 from jobctl.remote.answers import Answer
@@ -61,11 +61,14 @@ def cancel(
     listener: Listener | None = None,
     records: Records | None = None,
 ) -> RunView:
-    """End a run and all its processes. Raises HostError where the host cannot be reached: then it is not cancelled."""
+    """End a run and all its processes; without a name the only one that has not ended.
+
+    Raises HostError where the host cannot be reached: then it is not cancelled.
+    """
     if not 0 <= grace_s <= _LONGEST_GRACE_S:
         raise InputError(f"the grace is a time from 0 to {_LONGEST_GRACE_S} s", value=grace_s)
     book = records or Records()
-    record = book.find(run)
+    record = book.find(run) if run is not None else _only_unfinished(book)
     if is_final(record):
         return RunView(record, record.status or {})
     tell = listener or Silent()
@@ -76,6 +79,17 @@ def cancel(
         answer = Answer(channel.host, reply.header).status()
     book.seen(record, answer)
     return RunView(record, answer)
+
+
+def _only_unfinished(book: Records) -> Record:
+    """The run that a cancel without a name means. Raises RunNotFound where there is none, or more than one."""
+    unfinished = [record for record in book.all() if not is_final(record)]
+    if len(unfinished) == 1:
+        return unfinished[0]
+    if unfinished:
+        names = ", ".join(record.run_id for record in unfinished[:5])
+        raise RunNotFound("more than one run has not ended; name the one to cancel", hint=names)
+    raise RunNotFound("no run of this machine is unfinished", next_command="jobctl ps")
 
 
 def is_final(record: Record) -> bool:
@@ -99,10 +113,10 @@ def host_of(record: Record) -> Any:
         ) from None
 
 
-def _connected(record: Record) -> Any:
+def _connected(record: Record, *, ask: bool = True) -> Any:
     from jobctl.remote.connect import connect
 
-    return connect(host_of(record))
+    return connect(host_of(record), ask=ask)
 
 
 def _freshen(records: Sequence[Record], book: Records, tell: Listener) -> list[RunView]:
@@ -113,7 +127,7 @@ def _freshen(records: Sequence[Record], book: Records, tell: Listener) -> list[R
     errors: dict[str, JobctlError] = {}
     if groups:
         tell.note(f"asking {', '.join(sorted({group[0].host_name for group in groups.values()}))}")
-        for failed in _at_once([partial(_ask, group, book) for group in groups.values()]):
+        for failed in _at_once([partial(_ask, group, book, len(records) == 1) for group in groups.values()]):
             errors.update(failed)
     now = time.time()
     return [
@@ -155,10 +169,10 @@ def _at_once(questions: Sequence[Callable[[], Errors]]) -> Iterator[Errors]:
         yield answer
 
 
-def _ask(group: Sequence[Record], book: Records) -> dict[str, JobctlError]:
-    """One connection for all runs of a host."""
+def _ask(group: Sequence[Record], book: Records, alone: bool) -> dict[str, JobctlError]:
+    """One connection for all runs of a host. Passwords are asked for only where no other host asks too."""
     try:
-        with _connected(group[0]) as channel:
+        with _connected(group[0], ask=alone) as channel:
             reply = channel.call("status", run_ids=[record.run_id for record in group])
             answer = Answer(channel.host, reply.header)
     except JobctlError as error:

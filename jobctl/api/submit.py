@@ -82,6 +82,10 @@ def submit(
                 answer = _send(channel, written, inputs, record, cards, tell, book)
         except JobctlError as error:
             raise _explained(error, record, book) from None
+        except BaseException:  # Ctrl-C, at a password prompt or in a transfer
+            if not record.sent:
+                book.remove(record.run_id)
+            raise
         # Not understood is not refused: the record stays, and the same submit again finds the run.
         status = answer.status()
         book.seen(record, status)

@@ -17,7 +17,10 @@ from jobctl.cli.options import json_option, run_argument
 )
 @json_option
 def main(run: str | None, grace_s: float, as_json: bool) -> None:
-    """End RUN and every process of it on the host; nothing else there is touched."""
+    """End RUN and every process of it on the host; nothing else there is touched.
+
+    Without RUN: the only run that has not ended.
+    """
     from jobctl import api
 
     with show.Teller() as teller:
@@ -25,4 +28,6 @@ def main(run: str | None, grace_s: float, as_json: bool) -> None:
     if as_json:
         show.as_json("cancel", view.status)
     else:
-        show.text(f"{view.record.run_id}: {view.status['state']}")
+        ended_before = view.status["state"] != "CANCELLED"
+        note = " (it had ended before; nothing was cancelled)" if ended_before else ""
+        show.text(f"{view.record.run_id}: {view.status['state']}{note}")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def main(folder: str, iters: int, as_json: bool) -> None:
     show.text(f"its input    {result['input']}")
     show.text(f"results      {result['results']}")
     show.text(f"took         {show.duration(time.monotonic() - started)}")
+    teller.note(f"look at it again: JOBCTL_HOME={shlex.quote(result['records'])} jobctl status")
+    teller.note("next, with a host of yours: jobctl init my-lab")
 
 
 def _draw(points: list[tuple[int, float]]) -> None:

@@ -30,6 +30,9 @@ def run_reporting_failures(command: click.Command, args: list[str]) -> int:
     except JobctlError as error:
         _report(error, args)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
     except click.ClickException as error:
         _report(_as_input_error(error), args)
         return 2
@@ -74,7 +77,10 @@ def _as_input_error(error: click.ClickException) -> InputError:
     """What click found wrong with the words of the command, in our form."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "jobctl"
-    return InputError(error.format_message(), next_command=f"{path} --help")
+    named = getattr(error, "param", None)
+    hint = "-i inventories/lab.yaml, or once: export JOBCTL_INVENTORY=inventories/lab.yaml"
+    needs_inventory = isinstance(error, click.MissingParameter) and named is not None and named.name == "inventory"
+    return InputError(error.format_message(), hint=hint if needs_inventory else "", next_command=f"{path} --help")
 
 
 def _report(error: JobctlError, args: list[str]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from jobctl.cli import show
@@ -13,7 +15,8 @@ def main(folder: str) -> None:
 
     for path in init(folder):
         show.text(str(path))
+    enter = f"cd {shlex.quote(folder)}; " if folder != "." else ""
     show.Teller().note(
-        "next: put your hosts into inventories/lab.yaml, then\n"
+        f"next: {enter}put your hosts into inventories/lab.yaml, which is an example with a bastion, then\n"
         "  jobctl plan configs/deeplabv3p_cityscapes_4npu.yaml -i inventories/lab.yaml --host NAME"
     )

@@ -41,7 +41,12 @@ def config_argument(function: Any) -> Any:
 
 def inventory_option(function: Any) -> Any:
     return click.option(
-        "-i", "--inventory", required=True, envvar="JOBCTL_INVENTORY", type=click.Path(), help="The hosts (YAML)."
+        "-i",
+        "--inventory",
+        required=True,
+        envvar="JOBCTL_INVENTORY",
+        type=click.Path(),
+        help="The hosts (YAML). JOBCTL_INVENTORY names it too.",
     )(function)
 
 

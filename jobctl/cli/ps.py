@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -23,7 +24,7 @@ def main(as_json: bool) -> None:
         return show.as_json("ps", [as_data(view) for view in views])
     if not views:
         return show.text("no runs yet. Begin with: jobctl init, jobctl demo, or jobctl submit CONFIG -i INVENTORY")
-    head = ("RUN", "HOST", "STATE", "STAGE", "PROGRESS", "ETA", "MIOU", "WHY")
+    head = ("RUN", "HOST", "AGE", "STATE", "STAGE", "PROGRESS", "ETA", "MIOU", "WHY")
     show.table(head, [_row(view) for view in views])
 
 
@@ -45,9 +46,10 @@ def _row(view: Any) -> tuple[str, ...]:
     state = status["state"]
     why = status.get("reason") or ""
     if view.error:
-        age = f"{show.duration(view.age_s)} ago" if view.age_s is not None else "never seen"
-        state, why = f"{state} ({age})", f"cannot ask the host: {view.error.what}"
+        seen = f"{show.duration(view.age_s)} ago" if view.age_s is not None else "never seen"
+        state, why = f"{state} ({seen})", f"cannot ask the host: {view.error.what}"
     done = f"{progress['iter']}/{progress['iters']}" if progress.get("iters") else ""
     best = f"{progress['best_miou']:.4f}" if progress.get("best_miou") is not None else ""
     eta = show.duration(progress.get("eta_s")) if state == "RUNNING" and status.get("stage") == "train" else ""
-    return (view.record.run_id, view.record.host_name, state, status.get("stage") or "", done, eta, best, why)
+    age = show.duration(time.time() - view.record.submitted_at)
+    return (view.record.run_id, view.record.host_name, age, state, status.get("stage") or "", done, eta, best, why)

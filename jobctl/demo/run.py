@@ -43,8 +43,9 @@ _INSTALL = [
 
 
 def run_demo(folder: Path, say: Say, *, iters: int = 120) -> dict[str, Any]:
-    """Everything stays below `folder`. Returns {"run_id", "results", "best_miou", "prediction", "metrics"}.
+    """Everything stays below `folder`.
 
+    Returns {"run_id", "results", "best_miou", "prediction", "input", "metrics", "records"}, paths as text.
     Raises JobFailed when the job does not succeed, HostError when the SSH server does not start, InputError.
     """
     if sys.platform != "linux":
@@ -61,6 +62,7 @@ def run_demo(folder: Path, say: Say, *, iters: int = 120) -> dict[str, Any]:
             _jobctl(["logs", "-f", run_id], env, say, capture=False)
         except BaseException:  # Ctrl-C: nobody else could end what runs on this machine now
             _jobctl(["cancel", run_id], env, say, capture=False)
+            say("demo stopped; nothing is left running. Again: jobctl demo (packages are kept)")
             raise
         status = json.loads(_jobctl(["status", run_id, "--json"], env, say))["data"]
         results = folder / "results" / run_id
@@ -74,6 +76,7 @@ def run_demo(folder: Path, say: Say, *, iters: int = 120) -> dict[str, Any]:
         "prediction": str(_only(results.rglob("output/*.png"))),
         "input": str(image),
         "metrics": str(results / "metrics.jsonl"),
+        "records": env["JOBCTL_HOME"],
     }
 
 
@@ -147,7 +150,10 @@ def _ssh_host(folder: Path, say: Say) -> Iterator[SshHost]:
     """The demo's host, for as long as the block lasts."""
     say("starting an SSH server on 127.0.0.1, with keys of its own")
     argv = [sys.executable, "-m", "jobctl.demo.ssh_host", "--root", str(folder / "host")]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    # In a session of its own: Ctrl-C in the terminal is ours, and the host is still needed to end its run.
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as server:
         assert server.stdin and server.stdout
         line = server.stdout.readline()
         if not line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator
 from importlib import resources
@@ -43,8 +44,6 @@ def read_template(name: str, near: Path) -> tuple[Path, dict[str, bytes]]:
         if (folder / name / "template.yaml").is_file() and "/" not in name and name not in (".", ".."):
             return folder / name, _read_files(folder / name)
         names.update(path.parent.name for path in folder.glob("*/template.yaml"))
-    import difflib
-
     close = difflib.get_close_matches(name, names, n=1)
     raise InputError(
         f"there is no template {name!r}",
@@ -69,10 +68,18 @@ def read_text(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        shipped_same = shipped(f"{what}s" if what == "config" else "inventories") / path.name
-        hint = f"an example of this name came with jobctl: {shipped_same}" if shipped_same.is_file() else ""
-        raise InputError(f"no such {what} file", where=str(path), hint=hint, next_command="jobctl init") from None
+        raise _no_such_file(path, what) from None
     except UnicodeDecodeError as error:
         raise InputError(f"the {what} file is not UTF-8 text", where=str(path), value=str(error)) from None
     except OSError as error:
         raise InputError(f"cannot read the {what} file: {error.strerror}", where=str(path)) from None
+
+
+def _no_such_file(path: Path, what: str) -> InputError:
+    there = [entry.name for entry in path.absolute().parent.glob("*.y*ml")]
+    close = difflib.get_close_matches(path.name, there, n=1)
+    shipped_same = shipped(f"{what}s" if what == "config" else "inventories") / path.name
+    if close:
+        return InputError(f"no such {what} file", where=str(path), hint=f"did you mean {path.with_name(close[0])}?")
+    hint = f"an example of this name came with jobctl: {shipped_same}" if shipped_same.is_file() else ""
+    return InputError(f"no such {what} file", where=str(path), hint=hint, next_command="jobctl init")

@@ -37,6 +37,8 @@ def make_plan(
 ) -> tuple[Item, ...]:
     """All steps, in order. `code` None: the host clones it."""
     where = f"{host.user}@{host.address}" if host.user else host.address
+    if host.proxy_jump not in (None, "none"):
+        where += f", through {host.proxy_jump}"
     items = [Item("connect", f"{host.name} ({where})", f"{host.transport}, one connection; work_dir {host.work_dir}")]
     if code is not None:
         items.append(_send("code", code))
