@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobctl.host import control
 from jobctl.host.journal import Journal
 from tests.host.runs import (
     Json,
@@ -17,7 +19,10 @@ from tests.host.runs import (
     python_stage,
     read_lines,
     run_job,
+    stage_run,
     train_stage,
+    wait_for,
+    wait_for_end,
 )
 
 WRITE_OUTPUT = "open('output/result', 'w').write('done')"
@@ -235,6 +240,25 @@ def test_secrets_that_cannot_be_removed_do_not_keep_a_run_from_its_end(tmp_path:
     assert run_job(tmp_path, job, secrets={"TOKEN": "s3cr3t-value"})["state"] == "SUCCEEDED"
     events = [line["event"] for line in read_lines(tmp_path / "runs" / "secret-2" / "events.jsonl")]
     assert events[-2:] == ["secrets_left", "run_ended"]
+
+
+@pytest.mark.slow
+def test_the_status_of_a_run_that_says_nothing_is_renewed(tmp_path: Path) -> None:
+    stop = tmp_path / "stop"
+    script = f"import os, time\nwhile not os.path.exists({str(stop)!r}): time.sleep(0.05)"
+    run_dir = stage_run(tmp_path, make_job("beat-1", [python_stage("s", script)]))
+    control.start(tmp_path, "beat-1")
+    ask = partial(control.status, run_dir)
+    seen = wait_for(ask, lambda status: status["stages"][0]["state"] == "RUNNING")
+    for _ in range(2):
+        seen = wait_for(ask, partial(_is_newer, seen["updated_at"]))
+    assert seen["stages"][0]["state"] == "RUNNING"
+    stop.touch()
+    assert wait_for_end(run_dir)["state"] == "SUCCEEDED"
+
+
+def _is_newer(last: float, status: Json) -> bool:
+    return bool(status["updated_at"] > last)
 
 
 def test_data_is_found_under_its_link_in_the_code_tree(weird_path: Path) -> None:
