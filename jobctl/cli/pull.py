@@ -28,12 +28,18 @@ def main(run: str | None, to: str | None, only: tuple[str, ...], as_json: bool) 
                 "fetched": pulled.fetched,
                 "unchanged": pulled.unchanged,
                 "size_bytes": pulled.size_bytes,
+                "changed": pulled.changed,
                 "artifacts": pulled.artifacts,
+                "empty": pulled.empty,
             },
         )
     for name, paths in sorted(pulled.artifacts.items()):
         more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
         show.text(f"{name:<16} {', '.join(paths[:3])}{more}")
+    for name, glob in pulled.empty.items():
+        show.text(f"{name:<16} (no file matches {glob})")
+    if pulled.changed:
+        show.text(f"written to meanwhile, pull again: {', '.join(pulled.changed)}")
     show.text(
         f"{len(pulled.fetched)} files, {show.size(pulled.size_bytes)} new; {len(pulled.unchanged)} unchanged; "
         f"in {pulled.folder}"

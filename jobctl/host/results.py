@@ -8,7 +8,7 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .control import read_job
 from .files import read_json, write_json
@@ -72,14 +72,16 @@ def _matches(parts: List[str], pattern: List[str]) -> bool:
 
 
 def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
-    """Rows [path, size in bytes, SHA-256, artifact name], in several replies when they are many.
+    """Rows [path, size in bytes, SHA-256, artifact name], in several replies when they are many. The last one has
+    `empty` too: the artifacts that no file belongs to.
 
     Hashes are kept beside, keyed by size and time of change.
     """
     kept = read_json(run_dir / _HASHES) or {}
     rows: List[List[Any]] = []
     hashes: Dict[str, List[Any]] = {}
-    for path, artifact in find(run_dir):
+    found = find(run_dir)
+    for path, artifact in found:
         file = run_dir / path
         try:
             info = file.stat()
@@ -99,7 +101,13 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     if hashes != kept:
         with suppress(OSError):  # results can be pulled from a full disk too; then they are hashed again the next time
             write_json(run_dir / _HASHES, hashes)
-    return {"rows": rows}
+    return {"rows": rows, "empty": _without_files(run_dir, {name for _, name in found})}
+
+
+def _without_files(run_dir: Path, there: Set[str]) -> List[List[str]]:
+    """[artifact name, its glob] of the artifacts that no file belongs to."""
+    job = read_json(run_dir / "job.json") or {}
+    return [[entry["name"], entry["path"]] for entry in job.get("artifacts", []) if entry["name"] not in there]
 
 
 def send(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:

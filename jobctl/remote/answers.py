@@ -84,6 +84,13 @@ class Answer:
         """Files that can be pulled, each with its artifact's name. Where their paths lead is not checked here."""
         return [self._artifact(row) for row in self.items("rows")]
 
+    def empty_artifacts(self) -> dict[str, str]:
+        """Name -> glob of the artifacts without files."""
+        rows = self.items("empty")
+        if not all(isinstance(row, list) and [type(value) for value in row] == [str, str] for row in rows):
+            raise self._wrong("empty")
+        return dict(rows)
+
     def _artifact(self, row: object) -> tuple[Entry, str]:
         if not isinstance(row, list) or [type(value) for value in row] != [str, int, str, str]:
             raise self._wrong("rows")

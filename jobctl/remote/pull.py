@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import fnmatch
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobctl.errors import TransferError
+from jobctl.errors import InputError, TransferError
 from jobctl.laptop.pulled import Part, PullTarget
 from jobctl.plan.manifest import Entry, diff_pull
 from jobctl.remote.answers import Answer
@@ -22,6 +22,7 @@ Progress = Callable[[str, int, int], None]
 class Pulled:
     """What a pull did. Paths are relative to `folder`; `artifacts`: artifact name -> its files.
 
+    `empty`: artifact name -> its glob, where no file of the run matches.
     `changed`: what the run wrote to, or removed, each time it was fetched; pull again when the run has ended.
     """
 
@@ -31,6 +32,7 @@ class Pulled:
     size_bytes: int
     artifacts: dict[str, tuple[str, ...]]
     changed: tuple[str, ...] = ()
+    empty: dict[str, str] = field(default_factory=dict)
 
 
 def pull_run(
@@ -45,12 +47,16 @@ def pull_run(
     A run that goes on may be pulled: a log arrives as far as it was listed, another file that changes meanwhile is
     listed and fetched once more.
     """
-    rows = _listing(channel, run_id)
+    rows, empty = _listing(channel, run_id)
     chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
     if only and not chosen:
         there = sorted({name for _, name in rows})
-        raise TransferError(
-            "nothing of this run matches", value=", ".join(only), where=run_id, hint=f"it has: {', '.join(there)}"
+        nothing = f"; no file matches: {', '.join(f'{name} ({glob})' for name, glob in empty.items())}" if empty else ""
+        raise InputError(
+            "nothing of this run matches",
+            value=", ".join(only),
+            where=run_id,
+            hint=f"it has: {', '.join(there)}{nothing}",
         )
     try:
         target = PullTarget(folder)
@@ -60,7 +66,7 @@ def pull_run(
         fetch = _Fetch(channel, run_id, target, sum(entry.size for entry in todo.fetch), progress)
         late = {entry.path for entry in fetch.all(todo.fetch)}
         if late:
-            newer = [entry for entry, _ in _listing(channel, run_id) if entry.path in late]
+            newer = [entry for entry, _ in _listing(channel, run_id)[0] if entry.path in late]
             late -= {entry.path for entry in newer} - {entry.path for entry in fetch.all(newer)}
     except OSError as error:
         raise _local_error(error, folder) from None
@@ -70,16 +76,21 @@ def pull_run(
             artifacts[name] = (*artifacts.get(name, ()), entry.path)
     fetched = tuple(entry.path for entry in todo.fetch if entry.path not in late)
     kept = tuple(entry.path for entry in todo.keep)
-    return Pulled(target.folder, fetched, kept, fetch.size_bytes, artifacts, tuple(sorted(late)))
+    return Pulled(target.folder, fetched, kept, fetch.size_bytes, artifacts, tuple(sorted(late)), empty)
 
 
-def _listing(channel: HostChannel, run_id: str) -> list[tuple[Entry, str]]:
+def _listing(channel: HostChannel, run_id: str) -> tuple[list[tuple[Entry, str]], dict[str, str]]:
+    """(files with their artifacts' names, name -> glob of the artifacts without files)."""
     found: list[tuple[Entry, str]] = []
+    empty: dict[str, str] = {}
     with channel.exchange("artifacts", run_id=run_id) as exchange:
         for header, _ in exchange:
+            answer = Answer(channel.host, header)
             if "rows" in header or not header.get("more"):
-                found += Answer(channel.host, header).artifacts()
-    return found
+                found += answer.artifacts()
+            if not header.get("more"):
+                empty = answer.empty_artifacts()
+    return found, empty
 
 
 def _wanted(path: str, artifact: str, only: Sequence[str]) -> bool:

@@ -159,3 +159,14 @@ def test_plan_and_render_change_nothing_anywhere(lab: Lab) -> None:
     before = snapshot(lab.laptop.parent)
     lab.run("plan", "config.yaml", "-i", str(lab.inventory), "--json")
     assert snapshot(lab.laptop.parent) == before, "also when caches are there"
+
+
+def test_an_artifact_that_no_file_matches_is_told(local_lab: Lab) -> None:
+    lab = local_lab
+    missing = {"name": "model", "path": "output/modle.bin"}
+    lab.write_config(python("open('output/model.bin', 'w').write('x')"), artifacts=[missing])
+    run_id = lab.submit()
+    lab.wait(run_id)
+    pulled = lab.run("pull", run_id)
+    assert "no file matches output/modle.bin" in pulled.out
+    assert "no file matches: model (output/modle.bin)" in lab.run("pull", run_id, "--only", "model", expect=2).err
