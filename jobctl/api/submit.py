@@ -24,7 +24,6 @@ from typing import Any
 from jobctl.api import prepare
 from jobctl.api.code_ref import resolve_on_host
 from jobctl.api.listener import Listener, Silent
-from jobctl.backends import direct
 from jobctl.errors import ConnectionLost, InputError, JobctlError
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.run_files import make_run_files
@@ -137,7 +136,7 @@ def _send(
     book: Records,
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
-    job, facts = written.job, Answer(channel.host, channel.facts)
+    job = written.job
     code = _send_code(channel, job, inputs, tell)
     data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(
@@ -157,9 +156,6 @@ def _send(
         "code": code.get("tree"),
         "data": data,
         "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
-        "argv": direct.submit_argv(
-            facts.text("python"), facts.text("program"), f"{facts.text('root')}/runs/{record.run_id}"
-        ),
     }
     record.sent = True
     book.save(record)

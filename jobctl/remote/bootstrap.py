@@ -65,7 +65,6 @@ class Started:
     """A host program that answers: frames on `stream` from here on, after `rest`, which came already."""
 
     stream: ByteStream
-    facts: dict[str, Any]
     rest: bytes
 
 
@@ -91,7 +90,7 @@ def bootstrap(transport: Transport, *, root: str, python: str) -> Started:
         greeting.end()
         if word != "ready":
             raise _refusal(transport.name, word, fields, python)
-        return Started(stream, fields, greeting.rest)
+        return Started(stream, greeting.rest)
     except BaseException:
         greeting.end()
         stream.close()

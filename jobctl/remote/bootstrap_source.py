@@ -59,9 +59,8 @@ def start():
         return say("error", errno=error.errno, message=error.strerror or str(error), path=error.filename or path)
     sys.path.insert(0, path)
     from jobctl_host.__main__ import serve
-    from jobctl_host.facts import gather
 
-    say("ready", **gather(root, path))
+    say("ready")
     serve(root, channel, out)
 
 

@@ -34,7 +34,6 @@ class HostChannel:
 
     def __init__(self, started: Started, host: str) -> None:
         self.host = host
-        self.facts = started.facts
         self._stream = started.stream
         self._reader = _ExactReader(started.stream, started.rest, self._hear)
         self._write = threading.Lock()

@@ -39,7 +39,7 @@ def requests():
 {lines}
 """
 
-READY = 'say("ready", {"python": "python3", "program": "/x", "root": "/x"})\n'
+READY = 'say("ready", {})\n'
 
 
 def answer_all(fields: str) -> str:

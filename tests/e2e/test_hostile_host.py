@@ -21,7 +21,6 @@ GREETINGS = {
     "JSON that is too deep": 'out.write(b"\\n\\0JOBCTL " + b"[" * 200000 + b"\\n")',
     "a word without end": 'out.write(b"\\n\\0JOBCTL ")\nwhile True: out.write(b"x" * 100000)',
     "noise without end": 'while True: out.write(b"x" * 100000)',
-    "no facts": 'say("ready", {})\nfor asked in requests(): frame({"id": asked["id"], "known": True})',
 }
 
 

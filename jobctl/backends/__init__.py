@@ -1,1 +1,0 @@
-"""PURE. Who starts a run on the host: argv lists that the host program carries out there."""
