@@ -29,5 +29,5 @@ def main(config: str, inventory: str, host: str | None, sets: tuple[str, ...], a
             amount.append(show.size(item.size_bytes))
         head = f"{item.verb:>8}  {item.what}" + (f"  ({', '.join(amount)})" if amount else "")
         show.text(head)
-        if item.detail:
-            show.text(f"{'':>8}    {item.detail}")
+        for line in item.detail.splitlines():
+            show.text(f"{'':>8}    {line}")

@@ -65,14 +65,18 @@ def _escape(character: str) -> str:
     return known.get(character) or "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8"))
 
 
+def make_step(step: Step, job: Job) -> list[str]:
+    """A step's commands, line by line; those of a builtin step as one would type them."""
+    if step.argv == ("@host", "code"):
+        return list(_clone(job.code))
+    if step.argv == ("@host", "environment"):
+        return list(_environment(job.environment))
+    return _command(step, job)
+
+
 def _stage(stage: Stage, job: Job) -> Iterator[str]:
     for step in stage.steps:
-        if step.argv == ("@host", "code"):
-            yield from _clone(job.code)
-        elif step.argv == ("@host", "environment"):
-            yield from _environment(job.environment)
-        else:
-            yield from _command(step, job)
+        yield from make_step(step, job)
     yield from (f"# must leave {quote(path)}" for path in stage.must_leave)
 
 

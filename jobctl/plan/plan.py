@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobctl.plan.launcher import make_argv
+from jobctl.plan.commands import make_step
 from jobctl.plan.manifest import Manifest
 from jobctl.spec.inventory import Host
 from jobctl.spec.job import Job
@@ -60,7 +59,7 @@ def make_plan(
             )
         )
     for stage in job.stages:
-        items.extend(Item("run", stage.name, shlex.join(make_argv(step, job))) for step in stage.steps)
+        items.extend(Item("run", stage.name, "\n".join(make_step(step, job))) for step in stage.steps)
         items.extend(Item("expect", stage.name, path) for path in stage.must_leave)
     items.extend(Item("pull", artifact.name, artifact.path) for artifact in job.artifacts)
     return tuple(items)
