@@ -34,7 +34,8 @@ def main(run: str | None, as_json: bool) -> None:
     show.text(f"{view.record.run_id} on {view.record.host_name}: {status['state']}")
     ago = show.duration(time.time() - view.record.submitted_at)
     source = f" from {view.record.config}" if view.record.config else ""
-    show.text(f"  submitted {ago} ago{source}; on the host: {view.record.host['work_dir']}/runs/{view.record.run_id}")
+    show.text(f"  submitted {ago} ago{source}")
+    show.text(f"  on the host: {view.record.host['work_dir']}/runs/{view.record.run_id}")
     if view.error:
         age = f"{show.duration(view.age_s)} old" if view.age_s is not None else "nothing is known"
         show.text(f"  the host could not be asked ({age}): {view.error.what}")
