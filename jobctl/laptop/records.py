@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from jobctl.errors import InputError, RunNotFound
-from jobctl.host.states import FINAL
 from jobctl.laptop.places import home
 from jobctl.plan.status import parse_status
 
@@ -167,9 +166,8 @@ class Records:
 
 
 def _is_cut(record: Record, submission: str) -> bool:
-    """A submit of the same thing that has not come to its end, of a run that may still be wanted."""
-    over = record.status is not None and record.status.get("state") in FINAL
-    return record.submission == submission and not record.told and not over
+    """A submit of the same thing that never told its user; also of a run that has ended meanwhile."""
+    return record.submission == submission and not record.told
 
 
 def _parse(found: object, run_id: str) -> Record:

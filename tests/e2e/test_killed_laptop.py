@@ -82,6 +82,17 @@ def test_looking_and_a_host_that_refuses_do_not_make_a_cut_submit_a_second_run(s
     lab.wait(next(iter(set(lab.runs_on_host()) - {run_id})))
 
 
+def test_a_cut_submit_whose_run_has_ended_meanwhile_is_told_of_that_run(local_lab: Lab) -> None:
+    lab = local_lab
+    lab.write_config(python("print('ran')"))
+    run_id = lab.submit()
+    lab.wait(run_id)
+    forget_the_end(lab, run_id)
+    lab.run("ps")
+    assert lab.submit() == run_id
+    assert lab.runs_on_host() == [run_id]
+
+
 def forget_the_end(lab: Lab, run_id: str) -> None:
     """As if the submit had been killed while the host's answer was under way."""
     path = lab.laptop / "records" / "runs" / f"{run_id}.json"
