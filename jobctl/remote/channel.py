@@ -21,6 +21,7 @@ from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
 from jobctl.remote.transport import ByteStream, Transport
 
+_LAST_WORDS_S = 2.0  # for reading what a host has still said, once it takes no more
 _WINDOW = 64  # frames of one exchange that may wait to be read; the stream itself stops beyond that
 
 
@@ -44,7 +45,8 @@ class HostChannel:
         self._closed = threading.Event()
         self.round_trips = 0
         """Requests sent and answered, for benchmarks."""
-        threading.Thread(target=self._read_replies, daemon=True, name=f"jobctl-read-{host}").start()
+        self._reading = threading.Thread(target=self._read_replies, daemon=True, name=f"jobctl-read-{host}")
+        self._reading.start()
         threading.Thread(target=self._beat, daemon=True, name=f"jobctl-beat-{host}").start()
 
     def call(self, op: str, payload: bytes = b"", **params: Any) -> Reply:
@@ -71,8 +73,11 @@ class HostChannel:
             with self._write:
                 self._stream.write(data)
         except ConnectionLost as error:
+            # What the host said before it went tells more than that it takes no more; it may still be on its way here.
+            if threading.current_thread() is not self._reading:
+                self._reading.join(timeout=_LAST_WORDS_S)
             self._fail(error)
-            raise
+            raise self._lost or error from None
 
     def forget(self, key: int) -> None:
         self._open.pop(key, None)
