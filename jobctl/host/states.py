@@ -70,6 +70,12 @@ def first_status(job: Json, state: str) -> Json:
         "updated_at": time.time(),
         "supervisor": None,
         "cards": [],
+        "ports": None,
+        "waiting": None,
+        "resumes": 0,
+        "retry_at": None,
+        "verdict": None,
+        "warnings": [],
         "stages": [_first_stage(stage["name"]) for stage in job["stages"]],
         "progress": {},
     }
@@ -83,5 +89,6 @@ def _first_stage(name: str) -> Json:
         "ended_at": None,
         "exit_code": None,
         "attempts": 0,
+        "resumed_from": None,
         "reason": None,
     }

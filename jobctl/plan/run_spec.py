@@ -32,12 +32,17 @@ def make_run_spec(
     submitted_by: str,
     code: Mapping[str, Any],
     cards_wanted: Sequence[int] | None,
+    exclusive: bool = False,
+    wait_s: float | None = None,
+    lease_dir: str | None = None,
 ) -> dict[str, Any]:
     """The content of `job.json`.
 
     `submitted_at`: seconds since the epoch, laptop's clock. `code`: what is known of the source, such as
-    {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones. Where a
-    dataset lies (`target`) is known on the host only, and added there.
+    {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones. `exclusive`:
+    nobody else gets a card of the host meanwhile. `wait_s`: how long it may wait for cards; None: for ever. `lease_dir`:
+    where the host's users agree on cards; None: the host program's default. Where a dataset lies (`target`) is known on
+    the host only, and added there.
     """
     return {
         "version": 1,
@@ -46,6 +51,12 @@ def make_run_spec(
         "device": job.device,
         "cards": job.cards,
         "cards_wanted": None if cards_wanted is None else list(cards_wanted),
+        "exclusive": exclusive,
+        "wait_s": wait_s,
+        "lease_dir": lease_dir,
+        "retry": job.retry.model_dump(mode="json") if job.retry else None,
+        "on_boot": job.on_boot,
+        "walltime_s": job.walltime_s,
         "submitted_at": submitted_at,
         "submitted_by": submitted_by,
         "job": job.model_dump(mode="json"),

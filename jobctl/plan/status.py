@@ -20,6 +20,12 @@ _RUN = {
     "ended_at": "number?",
     "updated_at": "number?",
     "cards": "list?",
+    "ports": "object?",
+    "waiting": "object?",
+    "resumes": "number?",
+    "retry_at": "number?",
+    "verdict": "object?",
+    "warnings": "list?",
     "stages": "list?",
     "progress": "object?",
 }
@@ -31,7 +37,21 @@ _STAGE = {
     "ended_at": "number?",
     "exit_code": "number?",
     "attempts": "number?",
+    "resumed_from": "text?",
 }
+_VERDICT = {
+    "kind": "text",
+    "stage": "text?",
+    "attempt": "number?",
+    "rank": "number?",
+    "line": "text?",
+    "ended": "text?",
+    "evidence": "list?",
+    "at": "number?",
+}
+_WARNING = {"at": "number?", "kind": "text", "text": "text"}
+_WAITING = {"since": "number?", "wants": "text?", "ahead": "list?", "holders": "list?"}
+_PORTS = {"base": "number", "count": "number"}
 _PROGRESS = ("iter", "iters", "epoch", "loss", "lr", "ips", "eta_s", "miou", "acc", "best_miou", "best_iter")
 
 
@@ -42,6 +62,11 @@ def parse_status(value: object) -> dict[str, Any]:
         _checked(stage, _STAGE, f"status.stages[{at}]")
     for at, card in enumerate(status.get("cards") or []):
         _check(card, "number", f"status.cards[{at}]")
+    for name, kinds in (("verdict", _VERDICT), ("waiting", _WAITING), ("ports", _PORTS)):
+        if status.get(name) is not None:
+            _checked(status[name], kinds, f"status.{name}")
+    for at, warning in enumerate(status.get("warnings") or []):
+        _checked(warning, _WARNING, f"status.warnings[{at}]")
     _checked(status.get("progress") or {}, dict.fromkeys(_PROGRESS, "number?"), "status.progress")
     return status
 

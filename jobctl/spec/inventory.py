@@ -36,6 +36,9 @@ class HostFields(Part):
     )
     transport: Literal["ssh", "local"] = Field("ssh", description="How to reach it; 'local' is this machine.")
     work_dir: HostPath = Field("~/jobctl", description="Everything jobctl writes on the host is below this folder.")
+    lease_dir: HostPath | None = Field(
+        None, description="Where all users of the host agree on who has which card. Default: /var/tmp/jobctl-leases."
+    )
     python: Filled = Field("python3", description="Interpreter that runs the host program (3.7 or newer).")
     backend: Literal["direct"] = Field("direct", description="Who starts the run on the host.")
     runtime: Literal["bare", "docker"] = Field(

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
+from jobctl.spec.endurance import Checkpoints, Retry
 from jobctl.spec.fields import (
     Argument,
     EnvName,
@@ -170,6 +171,13 @@ class Stage(Part):
     start_attempts: Annotated[int, Strictly] = Field(
         1, ge=1, le=100, description="How often a stage that dies or hangs before it has started is tried."
     )
+    hang_timeout_s: Annotated[float, Strictly] | None = Field(
+        None, gt=0, description="Seconds without a new line in any log, while its processes live, that count as hung."
+    )
+    nan_limit: Annotated[int, Strictly] | None = Field(
+        None, ge=1, description="So many training lines in a row whose loss is not finite fail the stage."
+    )
+    checkpoints: Checkpoints | None = Field(None, description="Its checkpoints, and how it goes on from one.")
 
     @model_validator(mode="after")
     def _check(self) -> Stage:
@@ -205,6 +213,13 @@ class Job(Part):
     env: Env = Field(default_factory=dict, description="Environment variables of every stage.")
     secrets: tuple[Annotated[EnvName, AfterValidator(check_not_owned)], ...] = Field(
         (), description="Names of variables of the laptop's environment that the stages get; never their values."
+    )
+    retry: Retry | None = Field(None, description="When it goes on by itself. Default: never.")
+    on_boot: Literal["resume"] | None = Field(
+        None, description="'resume': the host itself goes on with it after a restart, where it offers a way to."
+    )
+    walltime_s: Annotated[float, Strictly] | None = Field(
+        None, gt=0, description="Seconds after which it is ended, counted from when it has its cards; can be resumed."
     )
     stages: tuple[Stage, ...] = Field(min_length=1, description="Stages, run in order.")
     artifacts: tuple[Artifact, ...] = Field((), description="What 'jobctl pull' brings back.")

@@ -69,6 +69,9 @@ def test_nothing_is_left_to_decide_but_cards_and_attempt() -> None:
         "started_when": "TRAIN",
         "start_timeout_s": 60.0,
         "start_attempts": 3,
+        "hang_timeout_s": None,
+        "nan_limit": None,
+        "checkpoints": None,
     }
     assert spec["environment"] == {
         "python": "python3",
