@@ -47,7 +47,8 @@ class Checkpoints(Part):
         description="Arguments added to the stage's last step to go on; {checkpoint} is the folder's absolute path.",
     )
     best: PathBelow | None = Field(
-        None, description="Folder of the best model so far. It is kept when a resumed training overwrites it by a worse."
+        None,
+        description="Folder of the best model so far. It is kept when a resumed training overwrites it by a worse.",
     )
     keep: Annotated[int, Strict()] | None = Field(
         None, ge=1, description="How many complete checkpoints are kept, over all attempts. Default: all."
