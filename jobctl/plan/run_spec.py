@@ -39,9 +39,10 @@ def make_run_spec(
     """The content of `job.json`.
 
     `submitted_at`: seconds since the epoch, laptop's clock. `code`: what is known of the source, such as
-    {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones. `exclusive`:
-    nobody else gets a card of the host. `wait_s`: how long it may wait for cards; None: for ever. `lease_dir`: where the host's users agree on cards; None: the host program's default. Where a dataset lies (`target`) is known on
-    the host only, and added there.
+    {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones.
+    `exclusive`: nobody else gets a card of the host. `wait_s`: how long it may wait for cards; None: for ever.
+    `lease_dir`: where the host's users agree on cards; None: the host program's default. Where a dataset lies
+    (`target`) is known on the host only, and added there.
     """
     return {
         "version": 1,
