@@ -12,16 +12,29 @@ not the rank's own; SIGTERM ends launcher (15) and ranks. Which of it happens is
     exit                     what the launcher exits with in the end, whatever happened
     stay                     ranks live on after the launcher has ended
     save                     folder for the checkpoints
+
+With `save_interval` it saves as PaddleSeg 2.9: not atomically, best_model by mIoU, and the best forgotten on resume.
+Its arguments are then PaddleSeg's `--iters N` and `--resume_model FOLDER`.
+
+    save_interval            iterations between two checkpoints, each with an evaluation
+    mious                    the mIoU of each evaluation, in order of iterations; default: better each time
+    keep_checkpoint_max      how many of its own checkpoints a launch keeps; default: all
+    kill_at                  for each attempt [rank, iter, where] or null: SIGKILL for that rank at that iteration;
+                             where: "step", "save" (half of model.pdopt is written), "best" (half of best_model is)
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +42,18 @@ PLAN: dict[str, Any] = json.loads(os.environ.get("STUB_LAUNCH", "{}"))
 ATTEMPT = int(os.environ.get("JOBCTL_ATTEMPT", "1"))
 
 
-def rank_main(rank: int) -> int:
+def rank_main(rank: int, resume_from: str | None, iters: int) -> int:
     if PLAN.get("hang_attempts", 0) >= ATTEMPT:
         time.sleep(3600)
     if PLAN.get("die_attempts", 0) >= ATTEMPT:
         say("Traceback (most recent call last):", '  File "train.py", line 1, in <module>')
         say("RuntimeError: Connection refused [127.0.0.1]")
         return 1
-    iters = PLAN.get("iters", 4)
-    for number in range(1, iters + 1):
+    start = resumed_iter(resume_from) if resume_from else 0
+    if start >= iters:
+        raise UnboundLocalError("local variable 'avg_loss' referenced before assignment")
+    saver = Saver(iters)
+    for number in range(start + 1, iters + 1):
         time.sleep(PLAN.get("step_s", 0.01))
         if rank == 0:
             say(
@@ -47,7 +63,10 @@ def rank_main(rank: int) -> int:
         failure = PLAN.get("fail", {}).get(str(rank))
         if failure and number == 2:
             return fail(failure)
-    if rank == 0:
+        kill_here(rank, number, "step")
+        if rank == 0 and "save_interval" in PLAN:
+            saver.after(number)
+    if rank == 0 and "save_interval" not in PLAN:
         save(iters)
     if PLAN.get("stay"):
         time.sleep(3600)
@@ -64,6 +83,72 @@ def save(iters: int) -> None:
         f"2026-11-23 00:13:11 [INFO]\t[EVAL] The model with the best validation mIoU (0.{iters:04d}) "
         f"was saved at iter {iters}."
     )
+
+
+class Saver:
+    """What PaddleSeg's train() does after an iteration (paddleseg/core/train.py, 2.9.0)."""
+
+    def __init__(self, iters: int) -> None:
+        self._iters = iters
+        self._folder = Path(PLAN.get("save", "output"))
+        self._best = -1.0  # a resumed training begins with this too
+        self._saved: list[Path] = []
+
+    def after(self, number: int) -> None:
+        if number % PLAN["save_interval"] and number != self._iters:
+            return
+        folder = self._folder / f"iter_{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_pickle(folder / "model.pdparams", number)
+        write_pickle(folder / "model.pdopt", number, lambda: kill_here(0, number, "save"))
+        self._saved.append(folder)
+        if len(self._saved) > PLAN.get("keep_checkpoint_max", 1000):
+            shutil.rmtree(self._saved.pop(0))
+        miou = self._miou_of(number)
+        say(f"2026-11-23 00:13:10 [INFO]\t[EVAL] #Images: 4 mIoU: {miou:.4f} Acc: 0.0556 Kappa: 0.0037 Dice: 0.0083")
+        if miou > self._best:
+            self._best = miou
+            (self._folder / "best_model").mkdir(exist_ok=True)
+            write_pickle(self._folder / "best_model" / "model.pdparams", number, lambda: kill_here(0, number, "best"))
+            say(
+                f"2026-11-23 00:13:11 [INFO]\t[EVAL] The model with the best validation mIoU ({miou:.4f}) "
+                f"was saved at iter {number}."
+            )
+
+    def _miou_of(self, number: int) -> float:
+        at = -(-number // PLAN["save_interval"]) - 1
+        mious = PLAN.get("mious")
+        return float(mious[at] if mious else (at + 1) / 1000)
+
+
+def write_pickle(path: Path, number: int, between: Callable[[], None] = lambda: None) -> None:
+    """In two writes, in place, as paddle.save: whoever looks in between sees half a file."""
+    data = pickle.dumps({"weights": bytes(1000), "iter": number}, protocol=4)
+    with path.open("wb") as handle:
+        handle.write(data[:500])
+        handle.flush()
+        between()
+        handle.write(data[500:])
+
+
+def resumed_iter(resume_from: str) -> int:
+    """As paddleseg/utils/utils.py resume(): the number is what follows the last '_' of the path."""
+    for name in ("model.pdparams", "model.pdopt"):
+        path = Path(resume_from) / name
+        if not path.exists():
+            raise ValueError(f"Directory of the model needed to resume is not Found: {resume_from}")
+        try:
+            pickle.loads(path.read_bytes())
+        except (pickle.UnpicklingError, EOFError):
+            raise ValueError(f"`paddle.load` can not parse the file:{path}") from None
+    return int(resume_from.rstrip("/").split("_")[-1])
+
+
+def kill_here(rank: int, number: int, where: str) -> None:
+    kills = PLAN.get("kill_at", [])
+    if len(kills) >= ATTEMPT and kills[ATTEMPT - 1] == [rank, number, where]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
 
 
 def fail(how: dict[str, Any]) -> int:
@@ -88,7 +173,7 @@ def launcher_main() -> int:
 
 def start_rank(rank: int, log_dir: Path) -> subprocess.Popen[bytes]:
     with (log_dir / f"workerlog.{rank}").open("ab") as log:
-        argv = [sys.executable, "-u", __file__, "--rank", str(rank)]
+        argv = [sys.executable, "-u", __file__, "--rank", str(rank), *sys.argv[1:]]
         return subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
 
 
@@ -116,7 +201,16 @@ def say(*lines: str) -> None:
     print(*lines, sep="\n", flush=True)
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rank", type=int)
+    parser.add_argument("--resume_model")
+    parser.add_argument("--iters", type=int, default=PLAN.get("iters", 4))
+    args, _ = parser.parse_known_args()
+    return launcher_main() if args.rank is None else rank_main(args.rank, args.resume_model, args.iters)
+
+
 if __name__ == "__main__":
     if PLAN.get("ignore_term"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(rank_main(int(sys.argv[-1])) if "--rank" in sys.argv else launcher_main())
+    sys.exit(main())
