@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import IO, NamedTuple, Optional
+from typing import IO, Dict, NamedTuple, Optional
 
 from . import processes
 from .files import Json, read_json
@@ -25,6 +25,9 @@ class Outcome(NamedTuple):
     problem: Optional[str] = None  # why a step could not be started, or was ended by us
     fatal: bool = False  # the problem will be there again
     log_from: int = 0  # where in the stage's log the output of the last step begins
+    kind: Optional[str] = None  # of the verdict, when a watchdog ended it
+    gone: Optional[Dict[int, Optional[int]]] = None  # ranks that went before all others, and what they ended with
+    oom: bool = False  # the kernel killed something for want of memory
 
     @property
     def done(self) -> bool:
@@ -115,4 +118,4 @@ def _wait_for(run: Run, pid: int, watch: Watch, start_timeout_s: Optional[float]
         if code is not None:
             return Outcome(code, watch.started)
         if start_timeout_s and not watch.started and time.monotonic() - begun > start_timeout_s:
-            return Outcome(None, False, "it did not start within {:g} s".format(start_timeout_s))
+            return Outcome(None, False, "it did not start within {:g} s".format(start_timeout_s), kind="start")

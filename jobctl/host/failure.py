@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 _EXCEPTION = re.compile(
     r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning)\b.*|^[\w.]*Error: .*"
@@ -80,13 +80,26 @@ def _after_traceback(lines: List[str]) -> Optional[str]:
     return None
 
 
-def find_fault(workers: Dict[int, str], launcher: str = "") -> Optional[Fault]:
+def blamed_ranks(launcher: str) -> Dict[int, int]:
+    """Ranks that the launcher names as failed, and their exit codes."""
+    return {int(rank): int(code) for rank, code in _CONTAINER.findall(launcher)}
+
+
+def last_of_ours(log: str) -> Optional[str]:
+    """What a step of our own concluded last."""
+    ours = _OURS.findall(log)
+    return str(ours[-1]) if ours else None
+
+
+def find_fault(
+    workers: Dict[int, str], launcher: str = "", gone: Optional[Dict[int, Optional[int]]] = None
+) -> Optional[Fault]:
     """The rank that failed first and what it said. `workers`: local rank to the text (or the end) of its log.
 
-    In order: a cause before a consequence; the rank that the launcher names; one that failed earlier, where both logs
-    carry a time.
+    In order: a cause before a consequence; a rank that was seen to go before the others (`gone`, with its exit code
+    where known); the rank that the launcher names; one that failed earlier, where both logs carry a time.
     """
-    blamed = {int(rank): int(code) for rank, code in _CONTAINER.findall(launcher)}
+    blamed, first_gone = blamed_ranks(launcher), gone or {}
     faults = []
     for rank, text in sorted(workers.items()):
         line = first_error(text)
@@ -94,14 +107,21 @@ def find_fault(workers: Dict[int, str], launcher: str = "") -> Optional[Fault]:
         if line is not None:
             when = float(at.group(1)) if at else None
             faults.append(Fault(rank, line, when, 2 if _CONSEQUENCE.search(line) else 0))
+        elif first_gone.get(rank):
+            code = first_gone[rank] or 0
+            faults.append(Fault(rank, exit_words(code), None, 0 if code < 0 else 1))
         elif blamed.get(rank):  # below 0 it was killed, and had no time to say anything
             faults.append(Fault(rank, exit_words(blamed[rank]), None, 0 if blamed[rank] < 0 else 1))
     if not faults:
         return None
-    first = min(faults, key=lambda fault: (fault.doubt, fault.rank not in blamed, fault.rank))
+
+    def order(fault: Fault) -> Tuple[int, bool, bool, int]:
+        return fault.doubt, fault.rank not in first_gone, fault.rank not in blamed, fault.rank
+
+    first = min(faults, key=order)
     # Times are compared with times only: most logs carry none.
     earlier = [fault for fault in faults if fault.doubt == first.doubt and fault.at and fault.at < (first.at or 0.0)]
-    return min(earlier, key=lambda fault: (fault.at or 0.0, fault.rank not in blamed, fault.rank), default=first)
+    return min(earlier, key=lambda fault: (fault.at or 0.0, order(fault)), default=first)
 
 
 def last_line(text: str) -> Optional[str]:
@@ -110,21 +130,27 @@ def last_line(text: str) -> Optional[str]:
     return lines[-1] if lines else None
 
 
-def find_error(workers: Dict[int, str], log: str) -> Optional[str]:
+def find_error(workers: Dict[int, str], log: str, gone: Optional[Dict[int, Optional[int]]] = None) -> Optional[str]:
     """Who was first and what it said; None when no log holds an error. `log` is the end of the stage's own log."""
-    ours = _OURS.findall(log)
+    ours = last_of_ours(log)
     if ours:
-        return str(ours[-1])
-    fault = find_fault(workers, log)
+        return ours
+    fault = find_fault(workers, log, gone)
     if fault is None:
         return first_error(log)
     return fault.line if len(workers) == 1 else "rank {} failed first: {}".format(fault.rank, fault.line)
 
 
-def explain(problem: Optional[str], code: Optional[int], workers: Dict[int, str], log: str) -> str:
+def explain(
+    problem: Optional[str],
+    code: Optional[int],
+    workers: Dict[int, str],
+    log: str,
+    gone: Optional[Dict[int, Optional[int]]] = None,
+) -> str:
     """One line: what happened, what the first error says, how the step ended."""
     parts = [problem] if problem else []
-    said = find_error(workers, log)
+    said = find_error(workers, log, gone)
     if said is None and problem is None:
         said = last_line(log)
     if said and said not in (problem or ""):

@@ -6,9 +6,9 @@ import glob
 import os
 import time
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
-from . import failure, states
+from . import failure, states, verdict
 from .attempt import Outcome, run_attempt, stage_log_path, worker_log_dir
 from .files import Json
 from .step import Run
@@ -50,6 +50,8 @@ def _attempt(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
     outcome = run_attempt(run, stage, attempt)
     missing = missing_of(run.run_dir, stage.get("must_leave") or [])
     if outcome.done and not missing:
+        if (run.journal.status.get("verdict") or {}).get("stage") == stage["name"]:
+            run.journal.change(verdict=None)
         return outcome, None
     return outcome, _reason(run, stage, attempt, outcome, missing)
 
@@ -77,14 +79,36 @@ def _reason(run: Run, stage: Json, attempt: int, outcome: Outcome, missing: List
     logs = worker_logs(worker_log_dir(run.run_dir, stage["name"], attempt))
     workers = {rank: _tail(path) for rank, path in logs.items()}
     log = _tail(stage_log_path(run.run_dir, stage["name"]), outcome.log_from)
+    _judge(run, stage, attempt, outcome, workers, log)
     if outcome.done:
         reason = "its steps ended with 0, but it did not leave " + ", ".join(missing)
         error = failure.find_error(workers, log)
         return "{} ({})".format(reason, error) if error else reason
-    reason = failure.explain(outcome.problem, outcome.exit_code, workers, log)
+    reason = failure.explain(outcome.problem, outcome.exit_code, workers, log, outcome.gone)
     if stage.get("must_leave"):
         reason += "; not left: " + ", ".join(missing) if missing else "; what it must leave is there all the same"
     return reason
+
+
+def _judge(run: Run, stage: Json, attempt: int, outcome: Outcome, workers: Dict[int, str], log: str) -> None:
+    facts = verdict.Facts(
+        stage=stage["name"],
+        attempt=attempt,
+        code=outcome.exit_code,
+        workers=workers,
+        log=log,
+        at=_now(),
+        kind=outcome.kind,
+        problem=outcome.problem,
+        started=outcome.started,
+        missing=outcome.done,
+        distributed=any(step.get("distributed") for step in stage["steps"]),
+        gone=outcome.gone,
+        oom=outcome.oom,
+    )
+    found = verdict.hide_in(verdict.make_verdict(facts), run.journal.hide)
+    run.journal.change(verdict=found)
+    run.journal.event("verdict", verdict=found)
 
 
 def _tail(path: Path, start: int = 0) -> str:
