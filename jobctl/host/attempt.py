@@ -12,6 +12,7 @@ from .files import Json, read_json
 from .links import make_links
 from .names import CANCEL_FILE
 from .step import TICK_S, Run, StepProblem, announce, make_environ, start_step
+from .upkeep import Upkeep
 from .watch import Watch
 
 GRACE_S = 10.0
@@ -46,10 +47,11 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
     stage_log.parent.mkdir(exist_ok=True)
     with open(str(stage_log), "ab") as log:
         watch = Watch(stage, stage_log, log_dir, run.journal.record)
+        upkeep = Upkeep(stage_log, log_dir)
         outcome = Outcome(0, watch.started)
         try:
             for step in stage["steps"]:
-                outcome = _run_step(run, stage, step, attempt, log, watch)
+                outcome = _run_step(run, stage, step, attempt, log, watch, upkeep)
                 if not outcome.done:
                     break
         except StepProblem as error:
@@ -83,7 +85,7 @@ def end_processes(run: Run) -> None:
         run.journal.event("processes_left", pids=[process.pid for process in left])
 
 
-def _run_step(run: Run, stage: Json, step: Json, attempt: int, log: IO[bytes], watch: Watch) -> Outcome:
+def _run_step(run: Run, stage: Json, step: Json, attempt: int, log: IO[bytes], watch: Watch, upkeep: Upkeep) -> Outcome:
     problem = make_links(run.run_dir, run.job)  # for each step: one before may have cloned the code
     if problem is not None:
         raise StepProblem(problem)
@@ -99,19 +101,20 @@ def _run_step(run: Run, stage: Json, step: Json, attempt: int, log: IO[bytes], w
     begins_at = _size(log)
     watch.begin_step(distributed, begins_at)
     pid = start_step(run, step, environ, log)
-    return _wait_for(run, pid, watch, stage.get("start_timeout_s"))._replace(log_from=begins_at)
+    return _wait_for(run, pid, watch, upkeep, stage.get("start_timeout_s"))._replace(log_from=begins_at)
 
 
 def _size(log: IO[bytes]) -> int:
     return os.fstat(log.fileno()).st_size
 
 
-def _wait_for(run: Run, pid: int, watch: Watch, start_timeout_s: Optional[float]) -> Outcome:
+def _wait_for(run: Run, pid: int, watch: Watch, upkeep: Upkeep, start_timeout_s: Optional[float]) -> Outcome:
     begun = time.monotonic()
     while True:
         run.signals.pause(TICK_S)
         code = run.signals.exit_code(pid)
         watch.poll(last=code is not None)
+        upkeep.tick()
         run.journal.beat()
         if watch.fatal_line is not None:
             return Outcome(code, watch.started, "it printed a fatal line: " + watch.fatal_line.strip(), fatal=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Iterator
+
+from .rotate import RotatedLog
 
 # Progress bars (paddleseg.utils.progbar, tqdm) go back with "\r" and "\b" instead of ending the line.
 _LINE_ENDS = re.compile(rb"[\r\n]+")
@@ -18,6 +19,7 @@ class Follower:
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path = path
+        self._log = RotatedLog(path)
         self._offset = offset
         self._partial = b""
 
@@ -41,15 +43,13 @@ class Follower:
     def _blocks(self) -> Iterator[bytes]:
         """One at a time and only what is there now: a step may write faster than we read, and more than fits."""
         try:
-            with open(str(self.path), "rb") as handle:
-                end = os.fstat(handle.fileno()).st_size
-                handle.seek(self._offset)
-                while self._offset < end:
-                    block = handle.read(_READ_BYTES)
-                    if not block:
-                        return
-                    self._offset += len(block)
-                    yield block
+            end = self.path.stat().st_size
+            while self._offset < end:
+                block = self._log.read(self._offset, _READ_BYTES)
+                if not block:
+                    return
+                self._offset += len(block)
+                yield block
         except OSError:
             return
 

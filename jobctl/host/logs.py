@@ -6,7 +6,6 @@ was cut off goes on where it stopped and gets each byte once.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from .control import read_job
 from .control import status as run_status
 from .frames import CHUNK
+from .rotate import RotatedLog
 from .server import OpError, Request
 from .states import FINAL, LOST
 
@@ -30,6 +30,7 @@ class LogReader:
         self._run_dir = run_dir
         self._stage = stage
         self._rank = rank
+        self._open: Tuple[str, RotatedLog] = ("", RotatedLog(run_dir))
         job = read_job(run_dir) or {}
         self._stages = [entry["name"] for entry in job.get("stages", [])]
         if stage is not None and stage not in self._stages:
@@ -48,10 +49,11 @@ class LogReader:
         return rows
 
     def read(self, file: str, offset: int) -> bytes:
+        if self._open[0] != file:
+            self._open[1].close()
+            self._open = (file, RotatedLog(self._run_dir / file))
         try:
-            with open(str(self._run_dir / file), "rb") as handle:
-                handle.seek(offset)
-                return handle.read(CHUNK)
+            return self._open[1].read(offset, CHUNK)
         except FileNotFoundError:
             return b""
 
@@ -70,15 +72,15 @@ def _back(path: Path, lines: int) -> Tuple[int, int]:
     """Where the last `lines` lines of a file begin, and how many it lacks. A block at a time: a log may be large."""
     if not path.is_file():
         return 0, lines
-    with open(str(path), "rb") as handle:
-        end = handle.seek(0, os.SEEK_END)
+    log = RotatedLog(path)
+    try:
+        end = path.stat().st_size
         if not end or not lines:
             return end, lines
         at = end - 1  # the end of the last line begins no other
         while at > 0:
             start = max(0, at - CHUNK)
-            handle.seek(start)
-            block = handle.read(at - start)
+            block = log.read_whole(start, at - start)
             found = block.rfind(b"\n")
             while found >= 0:
                 lines -= 1
@@ -87,6 +89,8 @@ def _back(path: Path, lines: int) -> Tuple[int, int]:
                 found = block.rfind(b"\n", 0, found)
             at = start
         return 0, lines - 1
+    finally:
+        log.close()
 
 
 def stream(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Set, Tuple
 
 from .control import read_job
 from .files import read_json, write_json
 from .frames import CHUNK
 from .objects import hash_file
+from .rotate import RotatedLog
 from .server import OpError, Request
 
 RECORDS = ("job.json", "status.json", "events.jsonl", "metrics.jsonl", "environment.json")
@@ -21,6 +23,7 @@ RECORDS = ("job.json", "status.json", "events.jsonl", "metrics.jsonl", "environm
 
 _HASHES = ".artifact-hashes.json"
 _ROWS = 1000  # in one reply; a frame's header has a limit
+_STAGE_LOG = re.compile(r"logs/[^/]+\.log\Z")
 _WORKER_LOG = re.compile(r"log/[^/]+/workerlog\.\d+\Z")
 
 
@@ -88,7 +91,7 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
             key = [info.st_size, info.st_mtime_ns, info.st_ino]
             known = kept.get(path)
             known = known if isinstance(known, list) and len(known) == 4 else None
-            sha256 = known[3] if known and known[:3] == key else hash_file(file, info.st_size)
+            sha256 = known[3] if known and known[:3] == key else _hash(path, file, info.st_size)
         except FileNotFoundError:
             continue  # removed meanwhile, as old checkpoints are
         hashes[path] = key + [sha256]
@@ -104,6 +107,33 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     return {"rows": rows, "empty": _without_files(run_dir, {name for _, name in found})}
 
 
+def _hash(path: str, file: Path, size: int) -> str:
+    if not _is_log(path):
+        return hash_file(file, size)
+    digest = hashlib.sha256()
+    for piece in _log_pieces(file, 0, size):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _is_log(path: str) -> bool:
+    """Whether a file may have been rotated; no other is looked at so."""
+    return _STAGE_LOG.match(path) is not None or _WORKER_LOG.match(path) is not None
+
+
+def _log_pieces(file: Path, offset: int, size: int) -> Iterator[bytes]:
+    log = RotatedLog(file)
+    try:
+        while offset < size:
+            piece = log.read(offset, min(CHUNK, size - offset))
+            if not piece:
+                return
+            yield piece
+            offset += len(piece)
+    finally:
+        log.close()
+
+
 def _without_files(run_dir: Path, there: Set[str]) -> List[List[str]]:
     """[artifact name, its glob] of the artifacts that no file belongs to."""
     job = read_json(run_dir / "job.json") or {}
@@ -116,21 +146,29 @@ def send(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     if not _can_be_pulled(run_dir, path):
         raise OpError("transfer", "not a file of this run that can be pulled: %s" % path)
     try:
-        return _send(request, run_dir / path)
+        return _send(request, path, run_dir / path)
     except FileNotFoundError:
         return {"size": 0}  # removed since it was listed, as old checkpoints are
 
 
-def _send(request: Request, path: Path) -> Optional[Dict[str, Any]]:
+def _send(request: Request, path: str, file: Path) -> Optional[Dict[str, Any]]:
     offset, size = int(request.params["offset"]), int(request.params["size"])
-    with open(str(path), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OpError("transfer", "not a regular file: %s" % path)
-        file.seek(offset)
-        while not request.cancelled.is_set():
-            piece = file.read(min(CHUNK, max(0, size - offset)))
-            if not piece:
-                return {"size": offset}
+    with open(str(file), "rb") as handle:
+        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+            raise OpError("transfer", "not a regular file: %s" % file)
+        handle.seek(offset)
+        for piece in _log_pieces(file, offset, size) if _is_log(path) else _pieces(handle, offset, size):
             request.reply(piece)
             offset += len(piece)
-    return None
+            if request.cancelled.is_set():
+                return None
+    return {"size": offset}
+
+
+def _pieces(handle: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
+    while offset < size:
+        piece = handle.read(min(CHUNK, size - offset))
+        if not piece:
+            return
+        yield piece
+        offset += len(piece)
