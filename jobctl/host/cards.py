@@ -1,12 +1,12 @@
 """The cards of this host: which there are, which are free, and holding some of them.
 
-A card is held by a flock on `leases/npu<N>.lock`: the kernel frees it when the holder dies, however it dies. What is in
-the file says who holds it. A card on which `npu-smi` shows a process is taken by somebody who does not use jobctl.
+A card is held by a flock on `npu<N>.lock` in the lease folder of the host: the kernel frees it when the holder dies,
+however it dies. What is in the file says who holds it. A card on which `npu-smi` shows a process is taken by somebody
+who does not use jobctl.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -15,18 +15,22 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional
 
-from . import npu_smi, processes, tickets
-from .files import Json, read_json
-from .locks import is_held, open_shared_lock_file, try_lock
+from . import card_words, lease_dir, npu_smi, processes
+from .files import Json
+from .locks import is_held
+from .tickets import Ticket, Wants, may_take
 
 _SMI_PLACES = ("/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi", "/usr/sbin/npu-smi")
 _SMI_TIMEOUT_S = 20
 _LOOK_EVERY_S = 5.0
+_LOOK_AGAIN_S = 1.0  # where a lease is free and npu-smi alone stands in the way
+_LOOK_SHARE = 4.0  # npu-smi takes seconds on a busy host: at most one part in five of the time is spent in it
+_LEFT_BEHIND_S = 1.0
 _BROKEN = ("Alarm", "Critical")
 
 
 class NoCards(Exception):
-    """The cards that are asked for are not on this host; the message says what is."""
+    """The cards that are asked for are not to be had; the message says why."""
 
 
 class Seen(NamedTuple):
@@ -38,16 +42,26 @@ class Seen(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """Cards that are ours until `release`, or until this process ends."""
+    """Cards that are ours until `release`, or until this process ends. An exclusive one holds more than it uses."""
 
     cards: List[int]
     devices: List[int]
     descriptors: List[int]
 
     def release(self) -> None:
-        for descriptor in self.descriptors:
-            os.ftruncate(descriptor, 0)
-            os.close(descriptor)
+        lease_dir.let_go(self.descriptors)
+
+
+class Waiting(NamedTuple):
+    """Why there are no cards yet, as one line and as `status.json` has it."""
+
+    reason: str
+    facts: Json
+
+
+Wait = Callable[[Callable[[], Waiting], List[int]], None]
+"""Called again and again until the cards are ours, with what describes the wait and the descriptors held meanwhile.
+It sleeps, and ends the wait by raising."""
 
 
 def look(devices: Path = Path("/dev")) -> Seen:
@@ -84,128 +98,146 @@ def _output(argv: List[str]) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def holders(root: Path, ids: List[int]) -> Dict[int, Json]:
-    """Who holds which of the cards `ids`: card id to what the holder wrote ({} when that cannot be read)."""
-    found: Dict[int, Json] = {}
-    for card in ids:
-        path = lease_path(root, card)
-        if is_held(path):
-            found[card] = _note(path)
-    return found
+def holders(folder: Path, ids: List[int]) -> Dict[int, lease_dir.Note]:
+    """Who holds which of the cards `ids`: card id to what the holder wrote."""
+    paths = {card: lease_path(folder, card) for card in ids}
+    return {card: lease_dir.read_note(path) for card, path in paths.items() if is_held(path)}
 
 
-def _note(path: Path) -> Json:
-    return read_json(path) or {}
+def lease_path(folder: Path, card: int) -> Path:
+    """The lock file of one card."""
+    return folder / "npu{}.lock".format(card)
 
 
-def _left_behind(note: Json) -> bool:
-    """Whether a holder that died without letting go has left processes of its run behind, on its cards."""
-    return bool(note.get("run_dir")) and bool(processes.processes_of(Path(note["run_dir"])))
+class Outlook:
+    """What the host's cards look like, as fresh as it is cheap to have."""
+
+    def __init__(self, folder: Path, ask: Callable[[], Seen], own_run_dir: Optional[str]) -> None:
+        self._folder = folder
+        self._ask = ask
+        self._own_run_dir = own_run_dir
+        self._left: Dict[str, List[float]] = {}  # run directory: when it was looked at, how many processes it has
+        self.doubtful = False  # a lease is free, and a process is shown that nobody here can see
+        self.look()
+
+    def look(self) -> None:
+        """Ask npu-smi."""
+        begun = time.monotonic()
+        self.seen = self._ask()
+        self._looked_at = time.monotonic()
+        self._took_s = self._looked_at - begun
+        shown = (self.seen.snapshot.processes or []) if self.seen.snapshot else []
+        self._living = {one.pid: processes.look_up(one.pid) for one in shown}
+        self._shown = [(one.npu, one.pid) for one in shown]
+
+    def refresh(self) -> None:
+        """Ask npu-smi when it is time."""
+        every_s = max(_LOOK_AGAIN_S if self.doubtful else _LOOK_EVERY_S, _LOOK_SHARE * self._took_s)
+        if time.monotonic() - self._looked_at > every_s:
+            self.look()
+
+    def in_use(self) -> Dict[int, List[int]]:
+        """Cards with processes, and their pids; none where npu-smi shows no process table.
+
+        A process that we saw living then and that has ended since does not count: the run before us has just let go,
+        and the next one need not wait for npu-smi. One that /proc never showed (of another container) counts on.
+        """
+        found: Dict[int, List[int]] = {}
+        for card, pid in self._shown:
+            then = self._living[pid]
+            if then is None or processes.is_alive(pid, then.start_ticks):
+                found.setdefault(card, []).append(pid)
+        return found
+
+    def broken(self) -> Dict[int, str]:
+        """Cards that npu-smi calls broken, and what it says."""
+        rows = (self.seen.snapshot.cards or []) if self.seen.snapshot else []
+        return {card.npu: card.health for card in rows if card.health in _BROKEN}
+
+    def left_behind(self, note: lease_dir.Note) -> bool:
+        """Whether a holder that died without letting go has left processes of its run behind, on its cards."""
+        if note.run_dir is None or note.run_dir == self._own_run_dir:
+            return False
+        known = self._left.get(note.run_dir)
+        if known is None or time.monotonic() - known[0] > _LEFT_BEHIND_S:
+            known = [time.monotonic(), float(len(processes.processes_of(Path(note.run_dir))))]
+            self._left[note.run_dir] = known
+        return known[1] > 0
+
+    def take(self, card: int, in_use: Dict[int, List[int]]) -> Optional[int]:
+        """A descriptor that holds the card; None while anybody else has it."""
+        path = lease_path(self._folder, card)
+        if card in in_use:
+            self.doubtful = self.doubtful or not is_held(path)
+            return None
+        descriptor = lease_dir.take(path)
+        if descriptor is not None and self.left_behind(lease_dir.read_note(path)):
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def waiting(self, wants: Wants, ahead: List[Wants]) -> Waiting:
+        """Why `wants` has no cards."""
+        ids = wants.cards if wants.cards and not wants.exclusive else self.seen.ids
+        held = holders(self._folder, ids)
+        left = {card: lease_dir.read_note(lease_path(self._folder, card)) for card in ids if card not in held}
+        left = {card: note for card, note in left.items() if self.left_behind(note)}
+        reason = card_words.why_not(wants, ahead, ids, held, left, self.in_use(), self.broken())
+        return Waiting(reason, card_words.facts(wants, ahead, held))
 
 
-def acquire(
-    root: Path,
-    count: int,
-    wanted: Optional[List[int]],
-    holder: Json,
-    wait: Callable[[str], None],
-    ask: Callable[[], Seen] = look,
-) -> Lease:
-    """Hold `count` cards, all or none: those `wanted`, or the first free ones. First come, first served.
+def acquire(folder: Path, wants: Wants, holder: Json, wait: Wait, ask: Callable[[], Seen] = look) -> Lease:
+    """Hold the cards that `wants` says, all or none. First come, first served.
 
-    `holder` names the run ("run_id") and whatever else those who wait should be told. `wait(reason)` is called again
-    and again until the cards are ours; it sleeps, and ends the wait by raising. Raises NoCards if waiting cannot help.
+    `folder` is where the host's users agree (`lease_dir.prepare`). `holder` names the run ("run_id") and whatever else
+    those who wait should be told. Raises NoCards if waiting cannot help, BadLeaseDir, and what `wait` raises.
     """
-    (root / "leases").mkdir(parents=True, exist_ok=True)
-    seen = ask()
-    _check(seen, count, wanted)
-    looked_at = time.monotonic()
-    with tickets.Ticket(root / "leases" / "queue", holder["run_id"]) as ticket:
+    outlook = Outlook(folder, ask, holder.get("run_dir"))
+    _check(outlook.seen, wants)
+    with Ticket(folder, wants) as ticket:
         while True:
-            if time.monotonic() - looked_at > _LOOK_EVERY_S:
-                seen, looked_at = ask(), time.monotonic()
             ahead = ticket.ahead()
-            if ahead is None:
-                lease = _try(root, seen, count, wanted, holder)
+            usable = may_take(ahead, wants, outlook.seen.ids)
+            if usable:
+                outlook.refresh()
+                lease = _try(outlook, wants, usable, holder)
                 if lease is not None:
                     return lease
-                wait(_why_not(root, seen, count, wanted))
-            else:
-                wait("waiting for {}, behind {}".format(_cards_text(count, wanted), ahead))
+            wait(lambda: outlook.waiting(wants, ahead), [ticket.descriptor])  # noqa: B023
 
 
-def _check(seen: Seen, count: int, wanted: Optional[List[int]]) -> None:
+def _check(seen: Seen, wants: Wants) -> None:
     error = seen.snapshot.error if seen.snapshot else None
     if not seen.ids:
         what = "npu-smi says: " + error if error else "there is no npu-smi, and no /dev/davinci*"
         raise NoCards("which cards this host has is unknown ({})".format(what))
-    here = "this host has {} ({})".format(_plural(len(seen.ids)), ", ".join(map(str, seen.ids)))
-    unknown = [card for card in wanted or [] if card not in seen.ids]
+    here = "this host has {} ({})".format(card_words.plural(len(seen.ids)), ", ".join(map(str, seen.ids)))
+    unknown = [card for card in wants.cards or [] if card not in seen.ids]
     if unknown:
         raise NoCards("card {} is asked for; {}".format(", ".join(map(str, unknown)), here))
-    if len(wanted or seen.ids) < count:
-        raise NoCards("{} asked for; {}".format(_plural(count), here))
+    if len(wants.cards or seen.ids) < wants.number:
+        raise NoCards("{} asked for; {}".format(card_words.plural(wants.number), here))
 
 
-def _candidates(seen: Seen, wanted: Optional[List[int]]) -> List[int]:
-    if wanted:
-        return [card for card in wanted if card not in _in_use(seen)]
-    broken = {card.npu for card in (seen.snapshot.cards or [] if seen.snapshot else []) if card.health in _BROKEN}
-    return [card for card in seen.ids if card not in broken and card not in _in_use(seen)]
-
-
-def _in_use(seen: Seen) -> Dict[int, List[int]]:
-    """Cards with processes, and their pids; none where npu-smi shows no process table."""
-    found: Dict[int, List[int]] = {}
-    for process in (seen.snapshot.processes or []) if seen.snapshot else []:
-        found.setdefault(process.npu, []).append(process.pid)
-    return found
-
-
-def _try(root: Path, seen: Seen, count: int, wanted: Optional[List[int]], holder: Json) -> Optional[Lease]:
+def _try(outlook: Outlook, wants: Wants, usable: List[int], holder: Json) -> Optional[Lease]:
+    outlook.doubtful = False
+    in_use, broken = outlook.in_use(), outlook.broken()
+    good = wants.cards or [card for card in usable if card not in broken]
+    to_hold = outlook.seen.ids if wants.exclusive else good
+    goal = len(to_hold) if wants.exclusive else wants.number
     held: Dict[int, int] = {}
-    for card in _candidates(seen, wanted):
-        descriptor = open_shared_lock_file(lease_path(root, card))
-        if not try_lock(descriptor) or _left_behind(_note(lease_path(root, card))):
-            os.close(descriptor)
-            continue
-        held[card] = descriptor
-        if len(held) == count:
+    for card in to_hold:
+        descriptor = outlook.take(card, in_use)
+        if descriptor is not None:
+            held[card] = descriptor
+        if len(held) == goal:
             break
-    lease = Lease(list(held), [seen.devices[card] for card in held], list(held.values()))
-    if len(held) < count:
+    chosen = [card for card in good if card in held][: wants.number]
+    lease = Lease(chosen, [outlook.seen.devices[card] for card in chosen], list(held.values()))
+    if len(held) < goal or len(chosen) < wants.number:
         lease.release()
         return None
-    note = json.dumps(dict(holder, pid=os.getpid(), since=round(time.time(), 3))).encode("ascii")
+    note = dict(holder, pid=os.getpid(), since=round(time.time(), 3))
     for descriptor in lease.descriptors:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, note, 0)
+        lease_dir.write_note(descriptor, note)
     return lease
-
-
-def _why_not(root: Path, seen: Seen, count: int, wanted: Optional[List[int]]) -> str:
-    held = holders(root, wanted or seen.ids)
-    parts = []
-    for card in wanted or seen.ids:
-        if card in held:
-            parts.append("{} held by {}".format(card, held[card].get("run_id", "another run")))
-        elif _left_behind(_note(lease_path(root, card))):
-            run_id = _note(lease_path(root, card))["run_id"]
-            parts.append("{} in use by what run {} left behind; cancel it".format(card, run_id))
-        elif card in _in_use(seen):
-            pids = ", ".join(str(pid) for pid in _in_use(seen)[card])
-            parts.append("{} in use by process {}, which is not of jobctl".format(card, pids))
-    return "waiting for {}: {}".format(_cards_text(count, wanted), "; ".join(parts) or "they were free a moment ago")
-
-
-def _cards_text(count: int, wanted: Optional[List[int]]) -> str:
-    return "card {}".format(", ".join(map(str, wanted))) if wanted else _plural(count)
-
-
-def _plural(count: int) -> str:
-    return "1 card" if count == 1 else "{} cards".format(count)
-
-
-def lease_path(root: Path, card: int) -> Path:
-    """The lock file of one card."""
-    return root / "leases" / "npu{}.lock".format(card)

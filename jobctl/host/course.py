@@ -6,9 +6,8 @@ import time
 import traceback
 from typing import Optional, Tuple
 
-from . import cards, states
+from . import cards, lease_dir, ports, queueing, states
 from .attempt import end_processes
-from .files import Json
 from .names import CANCEL_FILE
 from .signals import Stopped
 from .stage import run_stage
@@ -21,25 +20,44 @@ Ending = Tuple[str, Optional[str]]
 def run_to_the_end(run: Run) -> Ending:
     """Hold the cards, run the stages. Nothing of the run lives when this returns, whatever happened."""
     held: Optional[cards.Lease] = None
+    held_ports: Optional[ports.Ports] = None
     try:
         if (run.run_dir / CANCEL_FILE).exists():  # before there was anybody to signal
             return states.CANCELLED, "cancelled"
-        held = _lease(run)
+        held = queueing.hold_cards(run)
         run = run._replace(cards=held.cards, devices=held.devices) if held else run
-        run.journal.change(state=states.RUNNING, reason=None, cards=run.cards, started_at=round(time.time(), 3))
-        run.journal.event("run_started", cards=run.cards)
+        held_ports = queueing.hold_ports(run)
+        _begin(run, held, held_ports)
         return _run_stages(run)
     except Stopped:
         return states.CANCELLED, "cancelled"
-    except cards.NoCards as error:
+    except (cards.NoCards, lease_dir.BadLeaseDir) as error:
+        run.journal.change(waiting=None, verdict=queueing.verdict_of(str(error)))
         return states.FAILED, str(error)
     except Exception as error:  # whatever it is, the run must have an end that somebody can read
         traceback.print_exc()
         return states.FAILED, "the supervisor failed: {}: {}".format(type(error).__name__, error)
     finally:
         end_processes(run)
-        if held is not None:
-            held.release()
+        run.journal.kept_young = []
+        for lease in (held, held_ports):
+            if lease is not None:
+                lease.release()
+
+
+def _begin(run: Run, held: Optional[cards.Lease], held_ports: Optional[ports.Ports]) -> None:
+    """Tell that the run has what it needs."""
+    run.journal.kept_young = (held.descriptors if held else []) + ([held_ports.descriptor] if held_ports else [])
+    ours = {"base": held_ports.base, "count": ports.BLOCK} if held_ports else None
+    run.journal.change(
+        state=states.RUNNING,
+        reason=None,
+        waiting=None,
+        cards=run.cards,
+        ports=ours,
+        started_at=round(time.time(), 3),
+    )
+    run.journal.event("run_started", cards=run.cards, ports=ours)
 
 
 def _run_stages(run: Run) -> Ending:
@@ -50,19 +68,3 @@ def _run_stages(run: Run) -> Ending:
         if reason is not None:
             return states.FAILED, "{}: {}".format(stage["name"], reason)
     return states.SUCCEEDED, None
-
-
-def _lease(run: Run) -> Optional[cards.Lease]:
-    if run.job.get("device") != "npu":
-        return None
-
-    def wait(reason: str) -> None:
-        if run.journal.status["reason"] != reason:
-            run.journal.change(reason=reason)
-            run.journal.event("waiting_for_cards", reason=reason)
-        run.journal.beat()
-        run.signals.pause(0.5)
-
-    run.journal.change(state=states.QUEUED)
-    holder: Json = {"run_id": run.job["run_id"], "by": run.job.get("submitted_by"), "run_dir": str(run.run_dir)}
-    return cards.acquire(run.root, int(run.job["cards"]), run.job.get("cards_wanted"), holder, wait)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Dict, TypeVar, cast
+from typing import Any, Dict, List, TypeVar, cast
 
-from . import states
+from . import lease_dir, states
 from .files import Json, append_line, read_json, write_json
 from .metrics import Progress
 
@@ -22,9 +22,11 @@ class Journal:
         self._run_dir = run_dir
         self._secrets = [value for value in secrets.values() if len(value) > 3]
         self.status = read_json(run_dir / "status.json") or states.first_status(job, states.QUEUED)
-        self._progress = Progress()
+        self._progress = Progress(self.status.get("progress"))
         self._saved_at = 0.0
         self._unsaved_progress = False
+        self.kept_young: List[int] = []  # descriptors of the leases, which a cleaner would take for forgotten files
+        self._touched_at = time.monotonic()
 
     def change(self, **fields: Any) -> bool:
         """Set fields of the run and save; True when on disk. Raises ValueError for a state that may not follow."""
@@ -45,13 +47,16 @@ class Journal:
 
     def record(self, record: Json) -> None:
         """One parsed line of the training's log."""
-        self._append("metrics.jsonl", dict(record, at=round(time.time(), 3)))
+        self._append("metrics.jsonl", dict(record, at=round(time.time(), 3), attempt=self._attempt()))
         if self._progress.feed(record):
             self.status["progress"] = self._progress.as_dict()
             self._unsaved_progress = True
 
     def beat(self) -> None:
         """Save when it is time: the heartbeat, or news of the training."""
+        if self.kept_young and time.monotonic() - self._touched_at > lease_dir.TOUCH_EVERY_S:
+            self._touched_at = time.monotonic()
+            lease_dir.touch(self.kept_young)
         age_s = time.monotonic() - self._saved_at
         if age_s >= BEAT_S or (self._unsaved_progress and age_s >= _PROGRESS_S):
             self._save()
@@ -64,6 +69,10 @@ class Journal:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return cast(_T, text)
+
+    def _attempt(self) -> int:
+        stages = [stage for stage in self.status["stages"] if stage["name"] == self.status["stage"]]
+        return int(stages[0]["attempts"]) if stages else 1
 
     def _save(self) -> bool:
         self.status["updated_at"] = round(time.time(), 3)

@@ -54,7 +54,8 @@ def locked(path: Path) -> Iterator[None]:
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock exclusively. Asks with a shared lock, so that askers do not see each other."""
     try:
-        descriptor = os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Not blocking: in a folder that is open to all it may be a pipe.
+        descriptor = os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -68,7 +69,7 @@ def open_shared_lock_file(path: Path) -> int:
 
     Opened without O_CREAT first: Linux refuses O_CREAT on another user's file in a sticky folder (protected_regular).
     """
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     while True:
         try:
             return os.open(str(path), flags)

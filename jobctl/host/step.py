@@ -55,6 +55,8 @@ def make_environ(run: Run, stage: Json, step: Json, attempt: int) -> Dict[str, s
     environ = surroundings.with_venv(environ, Path(venv) if venv else None)
     environ = surroundings.with_pythonpath(environ, run.run_dir / "code", spec.get("pythonpath") or [])
     environ = surroundings.with_cards(environ, run.job.get("device", "cpu"), run.devices)
+    if run.journal.status.get("ports"):
+        environ = surroundings.with_ports(environ, run.job.get("device", "cpu"), run.journal.status["ports"]["base"])
     environ.setdefault("PYTHONUNBUFFERED", "1")
     environ.update(run.job.get("env") or {})
     environ.update(step.get("env") or {})

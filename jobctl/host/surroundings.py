@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
+from .ports import LAUNCHER
+
 Environ = Dict[str, str]
 
 # Each file is an argument, so no path is ever read as shell. stdout is kept for env(1). A file's own exit status says
@@ -71,3 +73,16 @@ def with_cards(environ: Environ, device: str, cards: Sequence[int]) -> Environ:
     seen = {name: value for name, value in environ.items() if name != "NPU_VISIBLE_DEVICES"}
     seen["ASCEND_RT_VISIBLE_DEVICES"] = ",".join(str(card) for card in cards)
     return seen
+
+
+def with_ports(environ: Environ, device: str, base: int) -> Environ:
+    """The ports that are the run's own on this host, `ports.BLOCK` from `base` on. What the job's `env` says wins.
+
+    Paddle's launcher takes all its ports, the store's too, from PORT_RANGE (3.3.1, launch/context/node.py), both ends
+    included. HCCL's host side takes ports from HCCL_IF_BASE_PORT on; that is from CANN's documents, and neither it nor
+    how many it takes was seen on an NPU.
+    """
+    told = dict(environ, PORT_RANGE="{}:{}".format(base, base + LAUNCHER - 1))
+    if device == "npu":
+        told["HCCL_IF_BASE_PORT"] = str(base + LAUNCHER)
+    return told

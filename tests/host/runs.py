@@ -57,6 +57,7 @@ def train_stage(plan: Json | None = None, **fields: Any) -> Json:
 
 def stage_run(root: Path, job: Json, secrets: Json | None = None) -> Path:
     """Put a run together as a laptop does; where it will be once it has begun."""
+    job.setdefault("lease_dir", str(root / "leases"))  # not the host's own: tests run beside each other
     staged = root / "staging" / job["run_id"]
     (staged / "code").mkdir(parents=True)
     (staged / "job.json").write_text(json.dumps(job))

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from jobctl.host import cards, control
-from jobctl.host.cards import Lease, NoCards, Seen
+from jobctl.host.cards import Lease, NoCards, Seen, Waiting
+from jobctl.host.lease_dir import Note
 from jobctl.host.npu_smi import parse
-from jobctl.host.tickets import Ticket
+from jobctl.host.tickets import Ticket, Wants
 from tests.host.runs import Json, make_job, python_stage, run_job, stage_run, wait_for, wait_for_end
 
 Show = Callable[..., None]
@@ -25,16 +26,20 @@ class WouldWait(Exception):
     """Raised by a test's `wait` in place of sleeping; the message is the reason."""
 
 
-def refuse(reason: str) -> None:
-    raise WouldWait(reason)
+def refuse(describe: Callable[[], Waiting], held: list[int]) -> None:
+    raise WouldWait(describe().reason)
 
 
 def eight() -> Seen:
     return Seen(list(range(8)), {card: card for card in range(8)}, None)
 
 
-def acquire(root: Path, count: int, wanted: list[int] | None = None, run_id: str = "run-1") -> Lease:
-    return cards.acquire(root, count, wanted, {"run_id": run_id}, refuse, eight)
+def acquire(root: Path, number: int, wanted: list[int] | None = None, run_id: str = "run-1", **more: bool) -> Lease:
+    return cards.acquire(root, Wants(run_id, number, wanted, **more), {"run_id": run_id}, refuse, eight)
+
+
+def of(found: dict[int, Note]) -> dict[int, str | None]:
+    return {card: note.run_id for card, note in found.items()}
 
 
 @pytest.fixture
@@ -69,16 +74,16 @@ def test_the_first_free_cards_are_taken_and_the_next_run_gets_the_next(weird_pat
 
 def test_a_wait_names_who_holds_what_and_nothing_is_held_meanwhile(tmp_path: Path) -> None:
     holding = acquire(tmp_path, 6)
-    with pytest.raises(WouldWait, match=r"waiting for 4 cards: 0 held by run-1; .*5 held by run-1"):
+    with pytest.raises(WouldWait, match=r"waiting for 4 cards: 0, 1, 2, 3, 4, 5 held by run-1 \(since "):
         acquire(tmp_path, 4, run_id="run-2")
-    assert sorted(cards.holders(tmp_path, list(range(8)))) == [0, 1, 2, 3, 4, 5]
+    assert of(cards.holders(tmp_path, list(range(8)))) == dict.fromkeys(range(6), "run-1")
     holding.release()
     assert cards.holders(tmp_path, list(range(8))) == {}
 
 
 def test_certain_cards_are_waited_for_even_when_others_are_free(tmp_path: Path) -> None:
     holding = acquire(tmp_path, 1, [5])
-    with pytest.raises(WouldWait, match="waiting for card 5, 6: 5 held by run-1"):
+    with pytest.raises(WouldWait, match="waiting for card 5, 6: 5 held by run-1 "):
         acquire(tmp_path, 2, [5, 6], run_id="run-2")
     holding.release()
     lease = acquire(tmp_path, 2, [6, 5])
@@ -101,49 +106,48 @@ IMPOSSIBLE: dict[str, tuple[int, list[int] | None, Seen, str]] = {
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
 def test_what_waiting_cannot_bring_is_refused_at_once(tmp_path: Path, name: str) -> None:
-    count, wanted, seen, message = IMPOSSIBLE[name]
+    number, wanted, seen, message = IMPOSSIBLE[name]
     with pytest.raises(NoCards, match=message):
-        cards.acquire(tmp_path, count, wanted, {"run_id": "run-1"}, refuse, lambda: seen)
+        cards.acquire(tmp_path, Wants("run-1", number, wanted), {"run_id": "run-1"}, refuse, lambda: seen)
 
 
 def test_who_came_first_is_served_first(tmp_path: Path) -> None:
-    acquire(tmp_path, 1).release()
     with (
-        Ticket(tmp_path / "leases" / "queue", "run-large"),
-        pytest.raises(WouldWait, match="waiting for 1 card, behind run-large"),
+        Ticket(tmp_path, Wants("run-large", 8)),
+        pytest.raises(WouldWait, match=r"waiting for 1 card, behind run-large \(8 cards\)$"),
     ):
         acquire(tmp_path, 1, run_id="run-small")
     acquire(tmp_path, 1, run_id="run-small").release()
 
 
-def test_a_ticket_whose_drawer_died_holds_up_nobody(tmp_path: Path) -> None:
-    acquire(tmp_path, 1).release()
-    (tmp_path / "leases" / "queue" / "000000000000-run-dead").touch()
-    acquire(tmp_path, 1).release()
-    assert not (tmp_path / "leases" / "queue" / "000000000000-run-dead").exists()
+def test_who_waits_for_other_cards_is_not_waited_for(tmp_path: Path) -> None:
+    with Ticket(tmp_path, Wants("run-certain", 2, [0, 1])):
+        lease = acquire(tmp_path, 2)
+        assert lease.cards == [2, 3]
+    lease.release()
 
 
-def test_a_lease_is_not_taken_through_a_symbolic_link(tmp_path: Path) -> None:
-    (tmp_path / "leases").mkdir()
-    (tmp_path / "mine").write_text("precious")
-    (tmp_path / "leases" / "npu0.lock").symlink_to(tmp_path / "mine")
-    with pytest.raises(OSError):
-        acquire(tmp_path, 1, [0])
-    assert (tmp_path / "mine").read_text() == "precious"
-
-
-def test_a_lease_can_be_taken_by_other_users_too(tmp_path: Path) -> None:
-    acquire(tmp_path, 1, [0]).release()
-    assert (tmp_path / "leases" / "npu0.lock").stat().st_mode & 0o777 == 0o666
+def test_an_exclusive_run_holds_every_card_and_uses_its_own(tmp_path: Path) -> None:
+    other = acquire(tmp_path, 1, [7], run_id="run-other")
+    with pytest.raises(
+        WouldWait, match=r"waiting for 2 cards \(exclusive: nobody else on the host\): 7 held by run-other"
+    ):
+        acquire(tmp_path, 2, exclusive=True)
+    other.release()
+    lease = acquire(tmp_path, 2, exclusive=True)
+    assert lease.cards == lease.devices == [0, 1]
+    assert of(cards.holders(tmp_path, list(range(8)))) == dict.fromkeys(range(8), "run-1")
+    lease.release()
+    assert cards.holders(tmp_path, list(range(8))) == {}
 
 
 def test_cards_with_somebody_elses_process_are_left_alone(tmp_path: Path, show: Show) -> None:
     show([0, 1, 2, 3], {0: 4242, 2: 4243})
-    lease = cards.acquire(tmp_path, 2, None, {"run_id": "run-1"}, refuse)
+    lease = cards.acquire(tmp_path, Wants("run-1", 2), {"run_id": "run-1"}, refuse)
     assert lease.cards == [1, 3]
     lease.release()
     with pytest.raises(WouldWait, match="0 in use by process 4242, which is not of jobctl"):
-        cards.acquire(tmp_path, 1, [0], {"run_id": "run-1"}, refuse)
+        cards.acquire(tmp_path, Wants("run-1", 1, [0]), {"run_id": "run-1"}, refuse)
 
 
 def test_without_npu_smi_the_device_files_are_counted(tmp_path: Path) -> None:
@@ -169,7 +173,7 @@ def test_a_run_sees_the_cards_it_holds_as_the_runtime_counts_them(
     assert status["state"] == "SUCCEEDED", status
     assert status["cards"] == [3, 6]
     assert (weird_path / "runs" / "cards-1" / "output" / "seen").read_text() == "1,2 unset"
-    assert cards.holders(weird_path, [2, 3, 6, 7]) == {}
+    assert cards.holders(weird_path / "leases", [2, 3, 6, 7]) == {}
 
 
 def start_npu_run(root: Path, run_id: str, script: str, count: int) -> Path:
@@ -188,9 +192,11 @@ def test_a_queued_run_says_what_it_waits_for_until_nothing_of_the_holder_is_left
     wait_for(lambda: control.status(holder), state_is("RUNNING"))
     waiter = start_npu_run(tmp_path, "waiter-1", "pass", 1)
     queued = wait_for(lambda: control.status(waiter), state_is("QUEUED"))
-    assert queued["reason"] == "waiting for 1 card: 0 held by holder-1; 1 held by holder-1"
+    assert queued["reason"].startswith("waiting for 1 card: 0, 1 held by holder-1 (alice@laptop, since ")
+    holders = [(row["card"], row["run_id"], row["by"]) for row in queued["waiting"]["holders"]]
+    assert holders == [(0, "holder-1", "alice@laptop"), (1, "holder-1", "alice@laptop")]
     os.kill(control.status(holder)["supervisor"]["pid"], signal.SIGKILL)
-    left = "0 in use by what run holder-1 left behind; cancel it"
+    left = "0, 1 in use by what run holder-1 left behind; cancel it"
     wait_for(lambda: control.status(waiter), lambda status: left in (status["reason"] or ""))
     control.cancel(tmp_path, "holder-1", grace_s=1)
     assert wait_for_end(waiter)["state"] == "SUCCEEDED"
@@ -211,3 +217,18 @@ def test_a_run_for_cards_that_are_not_there_fails_and_says_so(tmp_path: Path, sh
     status = run_job(tmp_path, make_job("many-1", [python_stage("s", "pass")], device="npu", cards=4))
     assert status["state"] == "FAILED"
     assert status["reason"] == "4 cards asked for; this host has 2 cards (0, 1)"
+    assert (status["verdict"]["kind"], status["verdict"]["line"]) == ("cards", status["reason"])
+
+
+def test_a_wait_that_is_over_fails_the_run_and_names_the_holder(tmp_path: Path, show: Show) -> None:
+    show([0])
+    holder = start_npu_run(tmp_path, "holder-3", "import time; time.sleep(3600)", 1)
+    wait_for(lambda: control.status(holder), state_is("RUNNING"))
+    for run_id, wait_s, words in (("waiter-3", 0, "not to be waited for"), ("waiter-4", 1.5, "waited 1.5 s")):
+        job = make_job(run_id, [python_stage("s", "pass")], device="npu", cards=1, wait_s=wait_s)
+        status = run_job(tmp_path, job)
+        assert status["state"] == "FAILED"
+        assert status["reason"].startswith(f"no cards, {words}: waiting for 1 card: 0 held by holder-3 (alice@laptop, ")
+        assert status["verdict"]["kind"] == "cards"
+        assert status["waiting"] is None
+    assert control.cancel(tmp_path, "holder-3", grace_s=1)["state"] == "CANCELLED"
