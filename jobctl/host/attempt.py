@@ -11,9 +11,11 @@ from . import processes
 from .files import Json, read_json
 from .links import make_links
 from .names import CANCEL_FILE
+from .oom import OomWatch
 from .step import TICK_S, Run, StepProblem, announce, make_environ, start_step
 from .upkeep import Upkeep
 from .watch import Watch
+from .watchdogs import Watchdogs
 
 GRACE_S = 10.0
 
@@ -28,7 +30,7 @@ class Outcome(NamedTuple):
     log_from: int = 0  # where in the stage's log the output of the last step begins
     kind: Optional[str] = None  # of the verdict, when a watchdog ended it
     gone: Optional[Dict[int, Optional[int]]] = None  # ranks that went before all others, and what they ended with
-    oom: bool = False  # the kernel killed something for want of memory
+    oom: Optional[str] = None  # what the kernel says of killing something for want of memory meanwhile
 
     @property
     def done(self) -> bool:
@@ -47,11 +49,13 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
     stage_log.parent.mkdir(exist_ok=True)
     with open(str(stage_log), "ab") as log:
         watch = Watch(stage, stage_log, log_dir, run.journal.record)
+        dogs = Watchdogs(run, stage, attempt, watch, log_dir)
+        oom = OomWatch()
         upkeep = Upkeep(stage_log, log_dir)
         outcome = Outcome(0, watch.started)
         try:
             for step in stage["steps"]:
-                outcome = _run_step(run, stage, step, attempt, log, watch, upkeep)
+                outcome = _run_step(run, stage, step, attempt, log, dogs, upkeep)
                 if not outcome.done:
                     break
         except StepProblem as error:
@@ -59,7 +63,7 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
             log.write("jobctl: error: {}\n".format(error).encode("utf-8", "surrogateescape"))
         finally:
             end_processes(run)
-    return outcome
+    return outcome._replace(gone=dogs.ranks.first_gone, oom=oom.record())
 
 
 def stage_log_path(run_dir: Path, stage: str) -> Path:
@@ -85,7 +89,9 @@ def end_processes(run: Run) -> None:
         run.journal.event("processes_left", pids=[process.pid for process in left])
 
 
-def _run_step(run: Run, stage: Json, step: Json, attempt: int, log: IO[bytes], watch: Watch, upkeep: Upkeep) -> Outcome:
+def _run_step(
+    run: Run, stage: Json, step: Json, attempt: int, log: IO[bytes], dogs: Watchdogs, upkeep: Upkeep
+) -> Outcome:
     problem = make_links(run.run_dir, run.job)  # for each step: one before may have cloned the code
     if problem is not None:
         raise StepProblem(problem)
@@ -99,26 +105,29 @@ def _run_step(run: Run, stage: Json, step: Json, attempt: int, log: IO[bytes], w
         environ["PADDLE_LOG_DIR"] = str(log_dir)
     announce(run, step, log)
     begins_at = _size(log)
-    watch.begin_step(distributed, begins_at)
+    dogs.watch.begin_step(distributed, begins_at)
     pid = start_step(run, step, environ, log)
-    return _wait_for(run, pid, watch, upkeep, stage.get("start_timeout_s"))._replace(log_from=begins_at)
+    return _wait_for(run, pid, dogs, upkeep, stage.get("start_timeout_s"))._replace(log_from=begins_at)
 
 
 def _size(log: IO[bytes]) -> int:
     return os.fstat(log.fileno()).st_size
 
 
-def _wait_for(run: Run, pid: int, watch: Watch, upkeep: Upkeep, start_timeout_s: Optional[float]) -> Outcome:
-    begun = time.monotonic()
+def _wait_for(run: Run, pid: int, dogs: Watchdogs, upkeep: Upkeep, start_timeout_s: Optional[float]) -> Outcome:
+    watch, begun = dogs.watch, time.monotonic()
     while True:
         run.signals.pause(TICK_S)
         code = run.signals.exit_code(pid)
         watch.poll(last=code is not None)
+        bite = dogs.look()
         upkeep.tick()
         run.journal.beat()
         if watch.fatal_line is not None:
             return Outcome(code, watch.started, "it printed a fatal line: " + watch.fatal_line.strip(), fatal=True)
         if code is not None:
             return Outcome(code, watch.started)
+        if bite is not None:
+            return Outcome(None, watch.started, bite.problem, fatal=True, kind=bite.kind)
         if start_timeout_s and not watch.started and time.monotonic() - begun > start_timeout_s:
             return Outcome(None, False, "it did not start within {:g} s".format(start_timeout_s), kind="start")

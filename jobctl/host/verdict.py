@@ -68,7 +68,7 @@ class Facts(NamedTuple):
     missing: bool = False  # its steps ended with 0 and left too little
     distributed: bool = False
     gone: Optional[Dict[int, Optional[int]]] = None  # ranks seen to go before all others, and what they ended with
-    oom: bool = False  # the kernel killed something for want of memory meanwhile
+    oom: Optional[str] = None  # what the kernel says of killing something for want of memory meanwhile
 
 
 def would_repeat(kind: Optional[str]) -> bool:
@@ -85,14 +85,18 @@ def make_verdict(facts: Facts) -> Json:
     code = _own_code(facts, rank)
     text = facts.workers.get(rank, "") if rank is not None else facts.log
     line = said or failure.last_line(facts.log) or "it said nothing"
+    kind = facts.kind or _kind(facts, said or "", fault, code)
+    lines = evidence(text or facts.log, said)
+    if kind == "oom" and facts.oom:
+        lines = [*lines[1 - _EVIDENCE_LINES :], _short(facts.oom)]
     return {
-        "kind": facts.kind or _kind(facts, said or "", fault, code),
+        "kind": kind,
         "stage": facts.stage,
         "attempt": facts.attempt,
         "rank": rank,
         "line": _short(" ".join(line.split())),
         "ended": failure.exit_words(code) if code else None,
-        "evidence": evidence(text or facts.log, said),
+        "evidence": lines,
         "at": round(facts.at, 3),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Callable, Dict, List, Optional
 
@@ -24,6 +25,9 @@ class Watch:
     def __init__(self, stage: Json, stage_log: Path, log_dir: Path, record: Callable[[Json], None]) -> None:
         self.started = not stage.get("started_when")
         self.fatal_line: Optional[str] = None
+        self.heard_at = time.monotonic()  # when a line came last
+        self.train_lines = 0
+        self.not_finite = 0  # training lines in a row whose loss is no number
         self._started_when = re.compile(stage.get("started_when") or "$^")
         self._fatal = [re.compile(pattern) for pattern in stage.get("fatal_lines") or []]
         self._stage_log = Follower(stage_log)
@@ -38,6 +42,7 @@ class Watch:
         self._distributed = distributed
         self._stage_log = Follower(self._stage_log.path, offset)
         self._parser = Parser()
+        self.heard_at = time.monotonic()
 
     def poll(self, last: bool = False) -> None:
         """Read what is new. `last`: the writers are gone, take a line without an end too."""
@@ -53,13 +58,20 @@ class Watch:
 
     def _take(self, follower: Follower, last: bool, metrics: bool) -> None:
         for line in follower.rest() if last else follower.lines():
+            self.heard_at = time.monotonic()
             if not self.started and self._started_when.search(line):
                 self.started = True
             if self.fatal_line is None and any(pattern.search(line) for pattern in self._fatal):
                 self.fatal_line = line
             if metrics:
                 for found in self._parser.feed(line):
+                    self._count(found)
                     self._record(found)
+
+    def _count(self, record: Json) -> None:
+        if record["kind"] == "train":
+            self.train_lines += 1
+            self.not_finite = self.not_finite + 1 if "loss" in record.get("not_finite", []) else 0
 
 
 def worker_logs(log_dir: Path) -> Dict[int, Path]:
