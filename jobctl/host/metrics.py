@@ -103,18 +103,24 @@ class Parser:
 
 
 class Progress:
-    """Folds records to the `progress` of status.json: the latest of everything, and the best."""
+    """Folds records to the `progress` of status.json: the latest of everything, and the best of all attempts.
 
-    def __init__(self) -> None:
-        self._fields: Record = {}
+    `fields` is what an earlier supervisor of the run had come to.
+    """
+
+    def __init__(self, fields: Optional[Record] = None) -> None:
+        self._fields: Record = dict(fields or {})
 
     def feed(self, record: Record) -> bool:
         """Take one record in; True when it changed what is shown."""
         kind = record["kind"]
         if kind == "best":
+            best, new = self._fields.get("best_miou"), record.get("miou")
+            if best is not None and (new is None or new < best):
+                return False  # a training that goes on forgets what was best (PaddleSeg 2.9.0)
             news = {"best_iter": record["iter"], "best_miou": record.get("miou")}
         elif kind in ("train", "eval"):
-            hidden = ("kind", "images", "not_finite") + (("iter",) if kind == "eval" else ())
+            hidden = ("kind", "images", "not_finite", "attempt") + (("iter",) if kind == "eval" else ())
             news = {name: value for name, value in record.items() if name not in hidden}
         else:
             return False
