@@ -44,6 +44,19 @@ def start(root: Path, run_id: str, argv: Optional[List[str]] = None) -> Json:
     return status(run_dir)
 
 
+def revive(root: Path, run_dir: Path, lock: int, argv: Optional[List[str]] = None) -> Json:
+    """Start a supervisor for a run that `resume.begin_again` has prepared; its status. Raises OpError "supervisor".
+
+    `lock` is the run's supervisor.lock, held; it is handed down, and closed here.
+    """
+    try:
+        child = _spawn(root, run_dir, lock, argv or argv_of("supervise", str(run_dir)))
+    finally:
+        os.close(lock)
+    _await_supervisor(run_dir, child)
+    return status(run_dir)
+
+
 def _lock_if_new(root: Path, run_dir: Path) -> Optional[int]:
     """The supervisor's lock of a run that has not begun, moved to its place; None when it has begun."""
     if run_dir.exists():
@@ -108,12 +121,26 @@ def status(run_dir: Path) -> Json:
     if found["state"] in states.FINAL:
         return found
     if found.get("supervisor") is not None:
-        reason = "its supervisor is gone: killed, or the host was restarted"
+        reason = _why_lost(found["supervisor"], run_dir.name)
     elif (run_dir / "status.json").exists() and not states.is_status(read_json(run_dir / "status.json")):
         reason = "its status.json is damaged, and nothing supervises it"
     else:
         reason = "it was put together, never started"
     return dict(found, state=states.LOST, reason=reason)
+
+
+def _why_lost(supervisor: Any, run_id: str) -> str:
+    """What ended a supervisor that had begun, and the command that brings its run back."""
+    told = supervisor if isinstance(supervisor, dict) else {}
+    if told.get("boot_id") != processes.boot_id():
+        at = processes.booted_at()
+        when = " at " + time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else ""
+        why = "the host was restarted" + when
+    elif isinstance(told.get("ended"), str):
+        why = "its supervisor " + told["ended"]
+    else:
+        why = "its supervisor was killed, and its keeper with it"
+    return "{}; to go on: jobctl resume {}".format(why, run_id)
 
 
 def read_job(run_dir: Path) -> Optional[Json]:

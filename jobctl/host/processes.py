@@ -48,6 +48,15 @@ def boot_id() -> str:
         return ""
 
 
+def booted_at() -> Optional[float]:
+    """When the host was started, seconds since the epoch; None where the kernel does not tell."""
+    try:
+        with open("/proc/stat") as handle:
+            return next(float(line.split()[1]) for line in handle if line.startswith("btime "))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
 def look_up(pid: int) -> Optional[Process]:
     """The process that holds `pid` now, zombies included; None when there is none."""
     try:

@@ -1,6 +1,7 @@
 """The supervisor: one process for each run, from its start to its end, that belongs to no laptop.
 
-It holds `supervisor.lock` as long as it lives; whoever finds the lock free and the status not final knows the run LOST.
+It holds `supervisor.lock` as long as it lives, together with its keeper (keeper.py); whoever finds the lock free
+and the status not final knows the run LOST.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Dict, List, Optional
 from . import processes, states
 from .files import Json, read_json
 from .journal import Journal
+from .keeper import keep
 from .locks import take_lock
 from .names import LOCK_VARIABLE
 from .signals import Signals
@@ -28,6 +30,10 @@ def supervise(root: Path, run_dir: Path) -> int:
         lock = take_lock(run_dir / "supervisor.lock", wait_s=2.0)
     if lock is None:
         return ALREADY_SUPERVISED
+    return keep(run_dir, lambda: _supervise(root, run_dir))
+
+
+def _supervise(root: Path, run_dir: Path) -> int:
     job = read_json(run_dir / "job.json")
     if job is None:
         raise FileNotFoundError("no job.json that can be read in {}".format(run_dir))

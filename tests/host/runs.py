@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -118,3 +119,16 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+
+
+def keeper_of(run_dir: Path) -> int:
+    """The process beside the supervisor that waits for its end."""
+    supervisor = control.status(run_dir)["supervisor"]["pid"]
+    return int((Path("/proc") / str(supervisor) / "stat").read_text().rpartition(")")[2].split()[1])
+
+
+def kill_with_keeper(run_dir: Path) -> None:
+    """SIGKILL for the supervisor and, first, for its keeper: nobody is left to clear up."""
+    supervisor = control.status(run_dir)["supervisor"]["pid"]
+    os.kill(keeper_of(run_dir), signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)

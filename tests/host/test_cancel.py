@@ -19,6 +19,7 @@ from tests.host.runs import (
     STUB_LAUNCH,
     Json,
     is_alive,
+    kill_with_keeper,
     make_job,
     marked_processes,
     python_stage,
@@ -69,9 +70,10 @@ def test_what_a_dead_supervisor_left_behind_is_found_and_ended(
     tmp_path: Path, stranger: subprocess.Popen[bytes]
 ) -> None:
     run_dir = start_training(tmp_path, "orphan-1", {**ENDLESS, "ignore_term": True})
-    os.kill(control.status(run_dir)["supervisor"]["pid"], signal.SIGKILL)
+    kill_with_keeper(run_dir)
     lost = wait_for(lambda: control.status(run_dir), lambda status: status["state"] == "LOST")
-    assert lost["reason"] == "its supervisor is gone: killed, or the host was restarted"
+    why = "its supervisor was killed, and its keeper with it; to go on: jobctl resume orphan-1"
+    assert lost["reason"] == why
     assert marked_processes(tmp_path / "runs" / "orphan-1") != []
     status = control.cancel(tmp_path, "orphan-1", grace_s=0.2)
     assert status["state"] == "CANCELLED"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from jobctl.host.cards import Lease, NoCards, Seen, Waiting
 from jobctl.host.lease_dir import Note
 from jobctl.host.npu_smi import parse
 from jobctl.host.tickets import Ticket, Wants
-from tests.host.runs import Json, make_job, python_stage, run_job, stage_run, wait_for, wait_for_end
+from tests.host.runs import Json, kill_with_keeper, make_job, python_stage, run_job, stage_run, wait_for, wait_for_end
 
 Show = Callable[..., None]
 
@@ -195,7 +194,7 @@ def test_a_queued_run_says_what_it_waits_for_until_nothing_of_the_holder_is_left
     assert queued["reason"].startswith("waiting for 1 card: 0, 1 held by holder-1 (alice@laptop, since ")
     holders = [(row["card"], row["run_id"], row["by"]) for row in queued["waiting"]["holders"]]
     assert holders == [(0, "holder-1", "alice@laptop"), (1, "holder-1", "alice@laptop")]
-    os.kill(control.status(holder)["supervisor"]["pid"], signal.SIGKILL)
+    kill_with_keeper(holder)
     left = "0, 1 in use by what run holder-1 left behind; cancel it"
     wait_for(lambda: control.status(waiter), lambda status: left in (status["reason"] or ""))
     control.cancel(tmp_path, "holder-1", grace_s=1)
