@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 say := @printf 'jobctl: %s\n'
 
-.PHONY: help demo test check lint format types rooms oldest addresses bench lock clean
+.PHONY: help demo test check lint format types rooms oldest addresses chaos bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ addresses:
 .PHONY: programs
 programs:
 	@.ci/needs test
+
+chaos: programs $(VENV)/.dev ## kills, cuts and fills whatever a run needs, and prints what came of it as one table
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: programs $(VENV)/.dev ## start-up, and submit against ssh + rsync + nohup, as one table
 	@$(BIN)/python -m benchmarks $(ARGS)

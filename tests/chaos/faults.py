@@ -1,0 +1,133 @@
+"""The table of faults: what is done, during which command, what must be true after, and the test that shows it.
+
+All that is named here is done for real: real signals, a real sshd, real full file systems. "Sound" is what
+`sound.assert_sound` asks for in the end, whatever the outcome is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    fault: str
+    during: str
+    outcome: str
+    test: str  # the node id, relative to the project; `::test_x[case]` names a case
+
+
+_OVER = "FAILED, and the reason says {}; nothing of it lives on"
+_KILLED = "tests/chaos/test_killed_processes.py::"
+_FILES = "tests/chaos/test_files_on_the_host.py::"
+_LOGINS = "tests/chaos/test_login_shells.py::"
+_CUT = "tests/e2e/test_cut_connections.py::"
+_LAPTOP = "tests/e2e/test_killed_laptop.py::"
+_WHOLE = "the run is submitted, followed to SUCCEEDED and pulled"
+
+ROWS = (
+    Row("rank 2 gets SIGKILL", "training", _OVER.format("rank 2"), _KILLED + "test_a_rank_dies_of_a_signal[SIGKILL]"),
+    Row("rank 1 gets SIGSEGV", "training", _OVER.format("rank 1"), _KILLED + "test_a_rank_dies_of_a_signal[SIGSEGV]"),
+    Row("rank 3 exits with 7", "training", _OVER.format("its last line"), _KILLED + "test_a_rank_exits_with_7"),
+    Row("the launcher gets SIGKILL", "training", _OVER.format("SIGKILL"), _KILLED + "test_the_launcher_is_killed"),
+    Row(
+        "the supervisor gets SIGKILL",
+        "training",
+        "LOST in `ps`; `cancel` ends what it left: CANCELLED",
+        _KILLED + "test_the_supervisor_is_killed",
+    ),
+    Row(
+        "sessions of sshd are killed, three times",
+        "`logs -f`",
+        "connects again; each byte of the log once",
+        _CUT + "test_a_followed_log_arrives_whole_although_the_connection_is_cut_again_and_again",
+    ),
+    Row(
+        "sshd and its sessions are killed, started again",
+        "`ps`, training",
+        "the host cannot be asked, which is no failure of the run; SUCCEEDED",
+        _CUT + "test_the_run_outlives_every_session_and_the_server_itself",
+    ),
+    Row(
+        "the laptop's process is killed",
+        "`pull`",
+        "nothing half-done under a final name; the next `pull` goes on there",
+        _CUT + "test_a_pull_that_is_cut_goes_on_where_it_stopped",
+    ),
+    Row(
+        "the laptop's process is killed at seven moments",
+        "`submit`",
+        "`submit` again: exactly one run",
+        _LAPTOP + "test_submit_after_a_killed_submit_leaves_exactly_one_run",
+    ),
+    Row(
+        "the laptop's process is killed at seven moments",
+        "`submit`",
+        "`adopt`: one run or none",
+        _LAPTOP + "test_adopt_after_a_killed_submit_leaves_one_run_or_none",
+    ),
+    Row(
+        "the disk of the host is full",
+        "`submit`",
+        "exit 3, says where; nothing half-done; `submit` again when there is space",
+        "tests/e2e/test_wrong_inputs.py::test_a_host_without_space_says_so_and_keeps_nothing_half[ssh]",
+    ),
+    *(
+        Row(
+            f"`status.json` {name}, the supervisor dead",
+            "`status`, `ps`, `cancel`",
+            "LOST; `cancel`: CANCELLED",
+            f"{_FILES}test_status_json[{name}]",
+        )
+        for name in ("truncated", "empty", "of a newer version")
+    ),
+    Row(
+        "`status.json` truncated, empty, of a newer version",
+        "training",
+        "the supervisor writes it anew; SUCCEEDED",
+        _FILES + "test_status_json_while_the_run_goes_on",
+    ),
+    Row(
+        "the dead supervisor's pid belongs to a stranger",
+        "`status`, `cancel`",
+        "LOST; CANCELLED; the stranger lives",
+        _FILES + "test_the_pid_of_a_dead_supervisor_is_somebody_elses",
+    ),
+    Row(
+        "the host program is replaced",
+        "training, `logs -f`",
+        "the run goes on, the program is sent again",
+        _FILES + "test_the_host_program_is_replaced_while_the_run_goes_on",
+    ),
+    Row(
+        "the host program has one bit changed",
+        "connecting",
+        "never run; sent again",
+        "tests/remote/test_bootstrap.py::test_a_damaged_host_program_is_replaced_before_it_is_used[one bit changed]",
+    ),
+    Row(
+        "HOME of the laptop cannot be written",
+        "`submit`",
+        "one error that names it",
+        "tests/e2e/test_odd_outputs.py::test_a_home_that_cannot_be_written_is_named",
+    ),
+    Row("the login shell is fish", "all", _WHOLE, _LOGINS + "test_a_login_shell_that_is_not_a_posix_shell[fish]"),
+    Row("the login shell is csh", "all", _WHOLE, _LOGINS + "test_a_login_shell_that_is_not_a_posix_shell[csh]"),
+    Row("the login shell prints a banner", "all", _WHOLE, _LOGINS + "test_a_start_up_file[prints a banner]"),
+    Row("`set -u` in the login shell's rc", "all", _WHOLE, _LOGINS + "test_a_start_up_file[set -u]"),
+    Row(
+        "sshd with MaxSessions 1, MaxStartups 2",
+        "all",
+        _WHOLE,
+        _LOGINS + "test_a_server_with_one_session_and_two_startups",
+    ),
+)
+
+
+def table(results: dict[str, str] | None = None) -> str:
+    """The rows in Markdown; with results, by node id, a further column."""
+    head = ["fault", "during", "outcome", *(["result"] if results is not None else [])]
+    lines = [head, ["---"] * len(head)]
+    for row in ROWS:
+        last = [results.get(row.test, "not run")] if results is not None else []
+        lines.append([row.fault, row.during, row.outcome, *last])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
