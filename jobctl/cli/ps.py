@@ -7,6 +7,7 @@ import click
 
 from jobctl.cli import show
 from jobctl.cli.options import json_option
+from jobctl.cli.verdict_words import few_words
 
 
 @click.command("ps")
@@ -40,11 +41,19 @@ def as_data(view: Any) -> dict[str, Any]:
     }
 
 
+def _why(status: dict[str, Any]) -> str:
+    """Few words where the verdict has them; `status` shows it whole."""
+    verdict = status.get("verdict") or {}
+    if not verdict.get("stage") or not (status["state"] == "FAILED" or status.get("retry_at")):
+        return status.get("reason") or ""
+    return few_words(verdict) + (", is tried again" if status.get("retry_at") else "")
+
+
 def _row(view: Any) -> tuple[str, ...]:
     status = view.status
     progress = status.get("progress") or {}
     state = status["state"]
-    why = status.get("reason") or ""
+    why = _why(status)
     if view.error:
         seen = f"{show.duration(view.age_s)} ago" if view.age_s is not None else "never seen"
         state, why = f"{state} ({seen})", f"cannot ask the host: {view.error.what}"

@@ -8,6 +8,7 @@ import click
 from jobctl.cli import show
 from jobctl.cli.options import json_option, run_argument
 from jobctl.cli.ps import as_data
+from jobctl.cli.verdict_words import sentence
 
 _FIGURES = {
     "loss": "loss {:.4f}",
@@ -46,6 +47,7 @@ def main(run: str | None, as_json: bool) -> None:
     if status.get("cards"):
         show.text(f"  cards: {', '.join(map(str, status['cards']))}")
     _print_stages(stages)
+    _print_verdict(status)
     _print_progress(status.get("progress") or {})
 
 
@@ -58,6 +60,16 @@ def _print_stages(stages: list[dict[str, Any]]) -> None:
         rows.append((stage["name"], stage["state"], took, attempts, stage.get("reason") or ""))
     if rows:
         show.table(("STAGE", "STATE", "TOOK", "ATTEMPTS", "WHY"), rows)
+
+
+def _print_verdict(status: dict[str, Any]) -> None:
+    verdict = status.get("verdict")
+    if verdict:
+        show.text(f"verdict: {sentence(verdict)}")
+        for line in verdict.get("evidence") or []:
+            show.text(f"    {line}")
+    for warning in status.get("warnings") or []:
+        show.text(f"warning: {warning['text']}")
 
 
 def _print_progress(progress: dict[str, Any]) -> None:
