@@ -63,6 +63,7 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
             log.write("jobctl: error: {}\n".format(error).encode("utf-8", "surrogateescape"))
         finally:
             end_processes(run)
+            watch.poll(last=True)  # what they said last, also when we were told to stop
     return outcome._replace(gone=dogs.ranks.first_gone, oom=oom.record())
 
 
@@ -128,6 +129,6 @@ def _wait_for(run: Run, pid: int, dogs: Watchdogs, upkeep: Upkeep, start_timeout
         if code is not None:
             return Outcome(code, watch.started)
         if bite is not None:
-            return Outcome(None, watch.started, bite.problem, fatal=True, kind=bite.kind)
+            return Outcome(None, watch.started, bite.problem, fatal=bite.kind != "hang", kind=bite.kind)
         if start_timeout_s and not watch.started and time.monotonic() - begun > start_timeout_s:
             return Outcome(None, False, "it did not start within {:g} s".format(start_timeout_s), kind="start")

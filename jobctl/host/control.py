@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, List, Optional
 
-from . import processes, states
+from . import disk, processes, states
 from .files import Json, append_line, read_json, sync_folder, write_json
 from .locks import is_held, locked, take_lock
 from .names import CANCEL_FILE, LOCK_VARIABLE
@@ -72,7 +72,8 @@ def _lock_if_new(root: Path, run_dir: Path) -> Optional[int]:
     if lock is None:
         raise OpError("busy", "somebody else is starting run {}".format(run_dir.name), run_id=run_dir.name)
     try:
-        write_json(staged / "status.json", states.first_status(job, states.QUEUED))
+        first = dict(states.first_status(job, states.QUEUED), warnings=disk.warnings_before(staged, job))
+        write_json(staged / "status.json", first)
         os.rename(str(staged), str(run_dir))
         sync_folder(run_dir.parent)
     except BaseException:
@@ -132,12 +133,12 @@ def status(run_dir: Path) -> Json:
 def _why_lost(supervisor: Any, run_id: str) -> str:
     """What ended a supervisor that had begun, and the command that brings its run back."""
     told = supervisor if isinstance(supervisor, dict) else {}
-    if told.get("boot_id") != processes.boot_id():
+    if isinstance(told.get("ended"), str):
+        why = "its supervisor " + told["ended"]
+    elif told.get("boot_id") != processes.boot_id():
         at = processes.booted_at()
         when = " at " + time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else ""
         why = "the host was restarted" + when
-    elif isinstance(told.get("ended"), str):
-        why = "its supervisor " + told["ended"]
     else:
         why = "its supervisor was killed, and its keeper with it"
     return "{}; to go on: jobctl resume {}".format(why, run_id)

@@ -12,6 +12,7 @@ from .files import Json
 _RESERVE = 1.2  # the next checkpoint may be larger, and is not all that is written
 _SETTLED_S = 15.0
 _KEPT_BY_PADDLESEG = 5  # keep_checkpoint_max, unless it is told otherwise
+_EARLIER_RUNS = 5
 LOW_BYTES = 5 * 1000**3
 
 
@@ -84,17 +85,35 @@ def size_words(size_bytes: float) -> str:
     return "{:.1f} TB".format(size_bytes / 1000)
 
 
-def warnings_before(run_dir: Path, checkpoints: List[Json], others: List[Path]) -> List[str]:
-    """What to tell of the disk before a run begins. `others`: run directories of earlier runs of the same job."""
-    free = free_bytes_of(run_dir)
-    now = time.time()
-    largest = max((find_saved(other, one, now).newest_bytes for other in others for one in checkpoints), default=0)
-    if largest and free < 3 * largest:
+def warnings_before(staged: Path, job: Json) -> List[Json]:
+    """The `warnings` that a run begins with. `staged`: its folder in `staging/`; `job`: its job.json."""
+    try:
+        free = free_bytes_of(staged)
+        earlier = _largest_before(staged.parent.parent / "runs", job)
+    except OSError:
+        return []
+    at = round(time.time(), 3)
+    return [{"at": at, "kind": "space", "text": text} for text in [space_words(free, earlier)] if text]
+
+
+def space_words(free_bytes: int, earlier_bytes: int) -> Optional[str]:
+    """What to say of the disk before a run. `earlier_bytes`: a checkpoint of an earlier run of the job, or 0."""
+    if earlier_bytes and free_bytes < 3 * earlier_bytes:
         words = "an earlier run of this job has checkpoints of {} each, and {} is free on the host's disk"
-        return [words.format(size_words(largest), size_words(free))]
-    if free < LOW_BYTES:
-        return ["only {} is free on the host's disk".format(size_words(free))]
-    return []
+        return words.format(size_words(earlier_bytes), size_words(free_bytes))
+    if free_bytes < LOW_BYTES:
+        return "only {} is free on the host's disk".format(size_words(free_bytes))
+    return None
+
+
+def _largest_before(runs: Path, job: Json) -> int:
+    """The size of a checkpoint of earlier runs with the job's name, of the latest few."""
+    checkpoints = [stage["checkpoints"] for stage in job["stages"] if stage.get("checkpoints")]
+    if not checkpoints or not job.get("name"):
+        return 0
+    others = sorted(runs.glob("{}-*".format(job["name"])), reverse=True)[:_EARLIER_RUNS]
+    now = time.time()
+    return max((find_saved(other, one, now).newest_bytes for other in others for one in checkpoints), default=0)
 
 
 def _files(folder: Path) -> Iterator[os.stat_result]:
