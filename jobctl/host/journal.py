@@ -47,7 +47,7 @@ class Journal:
 
     def record(self, record: Json) -> None:
         """One parsed line of the training's log."""
-        self._append("metrics.jsonl", dict(record, at=round(time.time(), 3), attempt=self._attempt()))
+        self._append("metrics.jsonl", {"attempt": self._attempt(), **record, "at": round(time.time(), 3)})
         if self._progress.feed(record):
             self.status["progress"] = self._progress.as_dict()
             self._unsaved_progress = True

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from . import failure, states, verdict
+from . import failure, retry, states, verdict
 from .attempt import Outcome, run_attempt, stage_log_path, worker_log_dir
 from .files import Json
+from .going_on import Complete, put_best_back, with_checkpoint
 from .step import Run
 from .watch import worker_logs
 
@@ -28,6 +29,51 @@ def run_stage(run: Run, index: int) -> Optional[str]:
     journal.change(stage=stage["name"])
     journal.change_stage(index, state=states.RUNNING, started_at=_now(), ended_at=None, reason=None)
     journal.event("stage_started", stage=stage["name"])
+    outcome, reason = _try_again_and_again(run, index)
+    state = states.FAILED if reason is not None else states.SUCCEEDED
+    journal.change_stage(index, state=state, ended_at=_now(), exit_code=outcome.exit_code, reason=reason)
+    journal.event("stage_ended", stage=stage["name"], state=state, exit_code=outcome.exit_code, reason=reason)
+    return journal.hide(reason)
+
+
+def _try_again_and_again(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
+    """The tries that `retry` allows, each from the newest complete checkpoint; how the last one ended."""
+    policy = run.job.get("retry")
+    before: Optional[retry.Failure] = None
+    reached = 0
+    while True:
+        tries = int(run.journal.status["stages"][index].get("tries") or 0) + 1
+        run.journal.change_stage(index, tries=tries)
+        outcome, reason = _try(run, index)
+        if reason is None:
+            return outcome, None
+        told = run.journal.status.get("verdict") or {}
+        reached = max(reached, int((run.journal.status.get("progress") or {}).get("iter") or 0))
+        last = retry.Failure(told.get("kind") or "unknown", told.get("line"), reached)
+        why_not = retry.why_not(policy, tries, last, before)
+        if policy is None or why_not is not None:
+            return outcome, "{}; {}".format(reason, why_not) if why_not else reason
+        before = last
+        _back_off(run, index, reason, tries, policy)
+
+
+def _back_off(run: Run, index: int, reason: str, tries: int, policy: Json) -> None:
+    """Wait until it is time for the next try. Raises Stopped."""
+    journal, name = run.journal, run.job["stages"][index]["name"]
+    wait_s = retry.delay_s(policy, tries)
+    again = "tried again in {:g} s, try {} of {}".format(wait_s, tries + 1, policy["attempts"])
+    journal.event("stage_retried", stage=name, tries=tries, reason=reason, wait_s=wait_s)
+    journal.change(reason="{}: {}; {}".format(name, reason, again), retry_at=round(time.time() + wait_s, 3))
+    due = time.monotonic() + wait_s
+    while time.monotonic() < due:
+        run.signals.pause(max(0.0, min(0.5, due - time.monotonic())))
+        journal.beat()
+    journal.change(reason=None, retry_at=None)
+
+
+def _try(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
+    """One try: a stage that dies or hangs before it has started gets its `start_attempts`."""
+    stage, journal = run.job["stages"][index], run.journal
     outcome, reason = _attempt(run, index)
     tried = 1
     while reason is not None and outcome.may_retry and tried < int(stage.get("start_attempts") or 1):
@@ -36,10 +82,7 @@ def run_stage(run: Run, index: int) -> Optional[str]:
         tried += 1
     if reason is not None and tried > 1:
         reason = "tried {} times: {}".format(tried, reason)
-    state = states.FAILED if reason is not None else states.SUCCEEDED
-    journal.change_stage(index, state=state, ended_at=_now(), exit_code=outcome.exit_code, reason=reason)
-    journal.event("stage_ended", stage=stage["name"], state=state, exit_code=outcome.exit_code, reason=reason)
-    return journal.hide(reason)
+    return outcome, reason
 
 
 def _attempt(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
@@ -47,7 +90,12 @@ def _attempt(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
     stage = run.job["stages"][index]
     attempt = run.journal.status["stages"][index]["attempts"] + 1
     run.journal.change_stage(index, attempts=attempt)
-    outcome = run_attempt(run, stage, attempt)
+    try:
+        outcome = run_attempt(run, with_checkpoint(run, index, attempt), attempt)
+    except Complete as error:
+        outcome = Outcome(None, True, str(error), fatal=True, kind="config")
+    finally:
+        put_best_back(run, stage)
     missing = missing_of(run.run_dir, stage.get("must_leave") or [])
     if outcome.done and not missing:
         if (run.journal.status.get("verdict") or {}).get("stage") == stage["name"]:
