@@ -9,10 +9,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jobctl.api.wish import Wish
 from jobctl.errors import InputError
 from jobctl.laptop import places
 from jobctl.laptop.git_source import open_git_tree
@@ -138,12 +139,12 @@ def _secrets(job: Job) -> dict[str, str]:
     return {name: os.environ[name] for name in job.secrets}
 
 
-def submission_digest(written: Written, host: Host, inputs: Inputs, cards: Sequence[int] | None) -> str:
+def submission_digest(written: Written, host: Host, inputs: Inputs, wish: Wish) -> str:
     """Names what is submitted and where to: a submit that was cut is recognised by it."""
     parts: dict[str, Any] = {
         "job": job_digest(written.job),
-        "host": [host.name, host.address, host.port, host.user, host.work_dir],
-        "cards": list(cards) if cards is not None else None,
+        "host": [host.name, host.address, host.port, host.user, host.work_dir, host.lease_dir],
+        "wish": asdict(wish),
         "code": inputs.code.manifest.digest() if inputs.code else None,
         "data": {name: tree.manifest.digest() for name, tree in inputs.data.items()},
         "files": {path: hashlib.sha256(data).hexdigest() for path, data in written.template.helpers.items()},

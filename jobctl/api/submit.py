@@ -24,7 +24,8 @@ from typing import Any
 from jobctl.api import prepare
 from jobctl.api.code_ref import resolve_on_host
 from jobctl.api.listener import Listener, Silent
-from jobctl.errors import ConnectionLost, InputError, JobctlError
+from jobctl.api.wish import Wish, await_cards, refusal
+from jobctl.errors import ConnectionLost, JobctlError
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
@@ -55,30 +56,35 @@ def submit(
     host: str | None = None,
     sets: Sequence[str] = (),
     cards: Sequence[int] | None = None,
+    exclusive: bool = False,
+    wait_s: float | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
+    `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns once the run has its cards, and raises
+    NoCardsFree where others have them; the run is FAILED then.
     Raises InputError, HostError, TransferError and their kinds. Then nothing runs, unless the error says that it may.
     """
     tell = listener or Silent()
     written = prepare.load(config, sets)
-    _check_cards(written.job, cards)
+    wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s)
+    wish.check(written.job)
     target = prepare.load_target(inventory, host)
     tell.note("reading code and data")
     inputs = prepare.gather_inputs(written)
     _tell_left_out(inputs, tell)
     book = records or Records()
-    with book.claim(
-        prepare.submission_digest(written, target, inputs, cards), lambda: _new_record(written, target)
-    ) as record:
+    digest = prepare.submission_digest(written, target, inputs, wish)
+    with book.claim(digest, lambda: _new_record(written, target)) as record:
         again = record.sent
         tell.note(f"connecting to {target.name}")
         try:
             with connect(target) as channel:
-                answer = _send(channel, written, inputs, record, cards, tell, book)
+                answer = _send(channel, written, inputs, record, wish, tell, book)
+                waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
         except BaseException:  # Ctrl-C, at a password prompt or in a transfer
@@ -86,13 +92,24 @@ def submit(
                 book.remove(record.run_id)
             raise
         # Not understood is not refused: the record stays, and the same submit again finds the run.
-        status = answer.status()
+        status = waited or answer.status()
         book.seen(record, status)
+        for warning in status.get("warnings") or []:
+            tell.note(f"warning: {warning['text']}")
         submitted = Submitted(record.run_id, target.name, status["state"], again)
-        announce(submitted)
+        refused = refusal(status, record.run_id, target.name) if wish.wait_s == 0 else None
+        if refused is None:
+            announce(submitted)
         record.told = True
         book.save(record)
+    if refused is not None:
+        raise refused
     return submitted
+
+
+def _ask(channel: HostChannel, record: Record) -> dict[str, Any] | None:
+    reply = channel.call("status", run_ids=[record.run_id])
+    return Answer(channel.host, reply.header).status_of(record.run_id)
 
 
 def _tell_left_out(inputs: prepare.Inputs, tell: Listener) -> None:
@@ -100,22 +117,6 @@ def _tell_left_out(inputs: prepare.Inputs, tell: Listener) -> None:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
             tell.note(f"{name}: left out: {'; '.join(tree.left_out[:3])}{more}")
-
-
-def _check_cards(job: Job, cards: Sequence[int] | None) -> None:
-    """Cards by number must be those of the job, no more and no fewer. Raises InputError."""
-    if cards is None:
-        return
-    if job.device == "cpu":
-        raise InputError("a job with `device: cpu` holds no cards; leave --cards out", value=list(cards))
-    if len(set(cards)) != len(cards):
-        raise InputError("a card is named twice in --cards", value=list(cards))
-    if len(cards) != job.cards:
-        raise InputError(
-            f"the job wants {job.cards} cards, and --cards names {len(cards)}",
-            value=list(cards),
-            hint="`cards` of the job is the number of processes that train, one on each card",
-        )
 
 
 def _new_record(written: prepare.Written, host: Host) -> Record:
@@ -131,7 +132,7 @@ def _send(
     written: prepare.Written,
     inputs: prepare.Inputs,
     record: Record,
-    cards: Sequence[int] | None,
+    wish: Wish,
     tell: Listener,
     book: Records,
 ) -> Answer:
@@ -145,7 +146,10 @@ def _send(
         submitted_at=record.submitted_at,
         submitted_by=f"{_user()}@{socket.gethostname()}",
         code=code,
-        cards_wanted=cards,
+        cards_wanted=wish.cards,
+        exclusive=wish.exclusive,
+        wait_s=wish.wait_s,
+        lease_dir=record.host["lease_dir"],
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:

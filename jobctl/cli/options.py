@@ -79,3 +79,18 @@ def parse_cards(text: str | None) -> list[int] | None:
             raise click.BadParameter(f"{part!r} goes down; {last}-{first} is meant?", param_hint="--cards")
         found.extend(range(first, last + 1))
     return found
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_wait(text: str | None, no_wait: bool) -> float | None:
+    """`2h`, `30m`, `45s`, `1d` as seconds; 0 for --no-wait; None: for ever. Raises click.BadParameter."""
+    if text is not None and no_wait:
+        raise click.BadParameter("--wait and --no-wait contradict each other", param_hint="--wait")
+    if text is None:
+        return 0.0 if no_wait else None
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd])", text.strip())
+    if not match:
+        raise click.BadParameter(f"{text!r} is not a time, such as 2h, 30m, 45s or 1d", param_hint="--wait")
+    return float(match[1]) * _SECONDS[match[2]]

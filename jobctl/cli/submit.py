@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from jobctl.cli import show
-from jobctl.cli.options import config_argument, host_option, inventory_option, json_option, parse_cards, set_option
+from jobctl.cli.options import (
+    config_argument,
+    host_option,
+    inventory_option,
+    json_option,
+    parse_cards,
+    parse_wait,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from jobctl.api import Submitted
@@ -19,6 +27,9 @@ if TYPE_CHECKING:
 @host_option
 @set_option
 @click.option("--cards", metavar="LIST", help="These cards, such as 4-7 or 0,2,5,6; default: the first free ones.")
+@click.option("--exclusive", is_flag=True, help="Nobody else gets a card of the host while it runs.")
+@click.option("--wait", metavar="TIME", help="Wait for cards so long, such as 2h, 30m or 45s. Default: for ever.")
+@click.option("--no-wait", is_flag=True, help="Fail at once, with who has them, where the cards are not free.")
 @click.option("-f", "--follow", is_flag=True, help="Show the log (on standard error) until the run ends.")
 @json_option
 def main(
@@ -27,6 +38,9 @@ def main(
     host: str | None,
     sets: tuple[str, ...],
     cards: str | None,
+    exclusive: bool,
+    wait: str | None,
+    no_wait: bool,
     follow: bool,
     as_json: bool,
 ) -> int:
@@ -54,6 +68,8 @@ def main(
             host=host,
             sets=sets,
             cards=parse_cards(cards),
+            exclusive=exclusive,
+            wait_s=parse_wait(wait, no_wait),
             listener=teller,
             announce=announce,
         )

@@ -24,24 +24,27 @@ def make_lab(folder: Path, inventory: str) -> Lab:
     return Lab(laptop, folder / "host" / WEIRD_NAME, laptop / "inventory.yaml")
 
 
+def folders(folder: Path) -> dict[str, str]:
+    """Where a lab's host works, and where its users agree on cards: of the lab's own, tests run beside each other."""
+    return {"work_dir": str(folder / "host" / WEIRD_NAME), "lease_dir": str(folder / "leases")}
+
+
 @pytest.fixture(params=["local", "ssh"])
 def lab(request: pytest.FixtureRequest, weird_path: Path) -> Lab:
     """A laptop with a host, by either transport; all folders on both sides have a weird name."""
-    work_dir = str(weird_path / "host" / WEIRD_NAME)
     if request.param == "local":
-        return make_lab(weird_path, json.dumps({"hosts": {"box": {"transport": "local", "work_dir": work_dir}}}))
+        return make_lab(weird_path, json.dumps({"hosts": {"box": {"transport": "local", **folders(weird_path)}}}))
     server: Sshd = request.getfixturevalue("shared_sshd")
-    return make_lab(weird_path, server.inventory("box", work_dir=work_dir))
+    return make_lab(weird_path, server.inventory("box", **folders(weird_path)))
 
 
 @pytest.fixture
 def ssh_lab(shared_sshd: Sshd, weird_path: Path) -> Lab:
     """The same by SSH only."""
-    return make_lab(weird_path, shared_sshd.inventory("box", work_dir=str(weird_path / "host" / WEIRD_NAME)))
+    return make_lab(weird_path, shared_sshd.inventory("box", **folders(weird_path)))
 
 
 @pytest.fixture
 def local_lab(weird_path: Path) -> Lab:
     """The same on this machine only."""
-    work_dir = str(weird_path / "host" / WEIRD_NAME)
-    return make_lab(weird_path, json.dumps({"hosts": {"box": {"transport": "local", "work_dir": work_dir}}}))
+    return make_lab(weird_path, json.dumps({"hosts": {"box": {"transport": "local", **folders(weird_path)}}}))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from jobctl.host.lease_dir import Note
 from jobctl.host.npu_smi import parse
 from jobctl.host.tickets import Ticket, Wants
 from tests.host.runs import Json, kill_with_keeper, make_job, python_stage, run_job, stage_run, wait_for, wait_for_end
+from tests.host.smi import FakeSmi
 
 Show = Callable[..., None]
 
@@ -44,20 +43,9 @@ def of(found: dict[int, Note]) -> dict[int, str | None]:
 @pytest.fixture
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
     """A fake npu-smi on PATH; call it with the cards and processes it shows from then on."""
-    folder = tmp_path / "smi bin"
-    folder.mkdir()
-    program = folder / "npu-smi"
-    source = Path(__file__).with_name("fake_npu_smi.py")
-    program.write_text(f"#!{sys.executable}\n" + source.read_text())
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-
-    def tell(ids: list[int], processes: dict[int, int] | None = None) -> None:
-        beside = folder / "cards.json.part"
-        beside.write_text(json.dumps({"cards": ids, "processes": processes or {}}))
-        beside.replace(folder / "cards.json")
-
-    return tell
+    smi = FakeSmi(tmp_path / "smi bin")
+    monkeypatch.setenv("PATH", f"{smi.folder}:{os.environ['PATH']}")
+    return smi.show
 
 
 def test_the_first_free_cards_are_taken_and_the_next_run_gets_the_next(weird_path: Path) -> None:
