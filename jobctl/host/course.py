@@ -6,7 +6,7 @@ import time
 import traceback
 from typing import Optional, Tuple
 
-from . import cards, lease_dir, ports, queueing, states
+from . import cards, lease_dir, ports, queueing, states, verdict
 from .attempt import end_processes
 from .names import CANCEL_FILE
 from .signals import Stopped
@@ -32,17 +32,27 @@ def run_to_the_end(run: Run) -> Ending:
     except Stopped:
         return states.CANCELLED, "cancelled"
     except (cards.NoCards, lease_dir.BadLeaseDir) as error:
-        run.journal.change(waiting=None, verdict=queueing.verdict_of(str(error)))
+        run.journal.change(waiting=None)
+        _judge(run, "cards", str(error))
         return states.FAILED, str(error)
     except Exception as error:  # whatever it is, the run must have an end that somebody can read
         traceback.print_exc()
-        return states.FAILED, "the supervisor failed: {}: {}".format(type(error).__name__, error)
+        reason = "the supervisor failed: {}: {}".format(type(error).__name__, error)
+        _judge(run, "supervisor", reason)
+        return states.FAILED, reason
     finally:
         end_processes(run)
         run.journal.kept_young = []
         for lease in (held, held_ports):
             if lease is not None:
                 lease.release()
+
+
+def _judge(run: Run, kind: str, reason: str) -> None:
+    """The verdict on what failed outside of the stages."""
+    found = verdict.short_verdict(kind, str(run.journal.hide(reason)), time.time())
+    run.journal.change(verdict=found)
+    run.journal.event("verdict", verdict=found)
 
 
 def _begin(run: Run, held: Optional[cards.Lease], held_ports: Optional[ports.Ports]) -> None:

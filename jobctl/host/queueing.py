@@ -45,20 +45,6 @@ def holder_of(run: Run) -> Json:
     return {"run_id": run.job["run_id"], "by": run.job.get("submitted_by"), "run_dir": str(run.run_dir)}
 
 
-def verdict_of(reason: str) -> Json:
-    """The verdict on a run that got no cards."""
-    return {
-        "kind": "cards",
-        "stage": None,
-        "attempt": None,
-        "rank": None,
-        "line": reason,
-        "ended": None,
-        "evidence": [],
-        "at": round(time.time(), 3),
-    }
-
-
 class _Waiter:
     """Sleeps between two looks, tells the status, and gives up when the wait is over."""
 

@@ -56,3 +56,9 @@ def test_a_verdict_holds_no_secret(tmp_path: Path) -> None:
     assert status["verdict"]["line"] == "ValueError: token ***"
     assert "hunter2" not in json.dumps(status["verdict"])
     assert "hunter2" not in (tmp_path / "runs" / "secret-1" / "events.jsonl").read_text()
+
+
+def test_a_fault_of_our_own_is_the_supervisors_verdict(tmp_path: Path) -> None:
+    status = run_job(tmp_path, make_job("ours-1", [{"name": "s", "steps": [{}]}]))
+    assert status["state"] == "FAILED"
+    assert (status["verdict"]["kind"], status["verdict"]["line"]) == ("supervisor", status["reason"])
