@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
+    from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
     "LogFollower": "logs",
     "Piece": "logs",
     "RunView": "runs",
     "Submitted": "submit",
+    "Tidied": "tidying",
+    "Tidying": "tidying",
     "Adopted": "adopting",
     "adopt": "adopting",
     "cancel": "runs",
+    "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
     "known_runs": "runs",
@@ -50,8 +54,11 @@ __all__ = [
     "Piece",
     "RunView",
     "Submitted",
+    "Tidied",
+    "Tidying",
     "adopt",
     "cancel",
+    "gc",
     "init",
     "job_text",
     "known_runs",

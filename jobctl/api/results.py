@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def pull(
             tell.note(f"connecting to {record.host_name}")
             with connect(host_of(record)) as channel:
                 tell.note("comparing what is there")
-                return pull_run(channel, record.run_id, folder, only, tell.progress)
+                return pull_run(channel, record.run_id, folder, only, tell.progress, by=socket.gethostname())
         except ConnectionLost as error:
             if attempt == _TRIES - 1:
                 raise

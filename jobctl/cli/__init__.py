@@ -24,6 +24,7 @@ COMMANDS = {
     "cancel": "End a run and every process of it.",
     "pull": "Bring checkpoints, models, predictions and logs here.",
     "adopt": "Find runs on hosts that this machine does not know.",
+    "gc": "Show or remove what nobody needs any more on the hosts.",
     "schema": "Print JSON Schemas for editors.",
     "completion": "Print the shell's completion script.",
     "demo": "Run the main job on this machine alone.",

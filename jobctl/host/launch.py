@@ -38,7 +38,8 @@ def check_run_id(run_id: str) -> None:
 
 
 @contextmanager
-def _staging_lock(root: Path, run_id: str) -> Iterator[None]:
+def staging_lock(root: Path, run_id: str) -> Iterator[None]:
+    """Nobody else puts this run together meanwhile. Raises OpError when somebody does."""
     folder = root / "staging"
     folder.mkdir(parents=True, exist_ok=True)
     path = str(folder / (run_id + ".lock"))
@@ -68,7 +69,7 @@ def launch(request: Request, root: Path) -> Dict[str, Any]:
     params = request.params
     run_id = params["run_id"]
     check_run_id(run_id)
-    with _staging_lock(root, run_id):
+    with staging_lock(root, run_id):
         run_dir = root / "runs" / run_id
         if not run_dir.exists():
             _stage(root, params, request.payload)
@@ -130,7 +131,7 @@ def discard_stale(root: Path) -> List[str]:
         if not path.is_dir():
             continue
         try:
-            with _staging_lock(root, path.name):
+            with staging_lock(root, path.name):
                 shutil.rmtree(str(path))
         except OpError:
             continue

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
-from . import control, launch, logs, results
+from . import control, launch, logs, results, resume, tidy
+from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
 
@@ -20,18 +21,32 @@ def make_ops(root: Path) -> Dict[str, Op]:
         return launch.run_dir_of(root, request.params["run_id"])
 
     return {
-        "tree_offer": trees.offer,
-        "tree_send": trees.send,
-        "launch": lambda request: launch.launch(request, root),
+        "tree_offer": _transfer(root, trees.offer),
+        "tree_send": _transfer(root, trees.send),
+        "launch": _transfer(root, lambda request: launch.launch(request, root)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
         "status": lambda request: _statuses(request, root),
         "cancel": lambda request: control.cancel(root, _checked(request), float(request.params["grace_s"])),
+        "resume_needs": lambda request: resume.needs(of_run(request)),
+        "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
         "artifacts": lambda request: results.listing(request, of_run(request)),
         "get": lambda request: results.send(request, of_run(request)),
+        "pulled": lambda request: results.note_pulled(request, of_run(request)),
+        "gc": lambda request: tidy.gc(request, root),
         "command": _command,
     }
+
+
+def _transfer(root: Path, op: Op) -> Op:
+    """`gc` takes nothing away that runs share while this goes on."""
+
+    def answer(request: Request) -> Optional[Dict[str, Any]]:
+        with transferring(root):
+            return op(request)
+
+    return answer
 
 
 def _checked(request: Request) -> str:

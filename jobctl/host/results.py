@@ -7,12 +7,14 @@ import hashlib
 import os
 import re
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Set, Tuple
 
-from .control import read_job
-from .files import read_json, write_json
+from . import states
+from .control import read_job, status
+from .files import Json, read_json, write_json
 from .frames import CHUNK
 from .objects import hash_file
 from .rotate import RotatedLog
@@ -20,6 +22,9 @@ from .server import OpError, Request
 
 RECORDS = ("job.json", "status.json", "events.jsonl", "metrics.jsonl", "environment.json")
 """Files of the run directory that every pull brings."""
+
+PULLED = "pulled.json"
+"""In the run directory: when all was pulled last, by whom, and how the run had ended by then."""
 
 _HASHES = ".artifact-hashes.json"
 _ROWS = 1000  # in one reply; a frame's header has a limit
@@ -76,10 +81,11 @@ def _matches(parts: List[str], pattern: List[str]) -> bool:
 
 def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     """Rows [path, size in bytes, SHA-256, artifact name], in several replies when they are many. The last one has
-    `empty` too: the artifacts that no file belongs to.
+    `empty` too: the artifacts that no file belongs to; and `over`, how the run had ended before it was listed.
 
     Hashes are kept beside, keyed by size and time of change.
     """
+    over = _over(run_dir)  # before the files are looked at: they do not change after it
     kept = read_json(run_dir / _HASHES) or {}
     rows: List[List[Any]] = []
     hashes: Dict[str, List[Any]] = {}
@@ -104,7 +110,34 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     if hashes != kept:
         with suppress(OSError):  # results can be pulled from a full disk too; then they are hashed again the next time
             write_json(run_dir / _HASHES, hashes)
-    return {"rows": rows, "empty": _without_files(run_dir, {name for _, name in found})}
+    return {"rows": rows, "over": over, "empty": _without_files(run_dir, {name for _, name in found})}
+
+
+def over_mark(found: Json) -> Optional[List[Any]]:
+    """How and when a run ended, as a mark of that end; None while it is not over. A resume makes it another."""
+    if found.get("state") in states.FINAL or found.get("state") == states.LOST:
+        return [found["state"], found.get("ended_at") or found.get("updated_at")]
+    return None
+
+
+def _over(run_dir: Path) -> Optional[List[Any]]:
+    try:
+        return over_mark(status(run_dir))
+    except OpError:  # of a damaged run can be pulled what is there
+        return None
+
+
+def note_pulled(request: Request, run_dir: Path) -> Dict[str, Any]:
+    """A laptop has all that was listed. Parameters: over (as the listing said), by (who). `gc` goes by it."""
+    over = request.params.get("over")
+    if not isinstance(over, list) or over != _over(run_dir):
+        return {"noted": False}  # it has been resumed meanwhile
+    note = {"at": round(time.time(), 3), "by": str(request.params.get("by")), "over": over}
+    try:
+        write_json(run_dir / PULLED, note)
+    except OSError:  # results can be pulled from a full disk too; then `gc` keeps the run until the next pull
+        return {"noted": False}
+    return {"noted": True}
 
 
 def _hash(path: str, file: Path, size: int) -> str:

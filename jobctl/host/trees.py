@@ -12,6 +12,7 @@ A large file goes on over several frames; a part without the file's end is follo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -97,6 +98,8 @@ class Trees:
         if self.missing(parse_manifest(path.read_bytes(), digest)):
             path.unlink()  # somebody cleaned the object store by hand
             return {"known": False}
+        with contextlib.suppress(OSError):  # another user's, or a disk that takes no more
+            os.utime(str(path))  # it is in use: `gc` takes old ones
         return {"known": True}
 
     def send(self, request: Request) -> Dict[str, Any]:

@@ -14,6 +14,16 @@ from jobctl.plan.manifest import Entry
 from jobctl.plan.status import parse_status
 
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\Z")  # as jobctl.host.launch
+_TIDIED: dict[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "name": str,
+    "count": int,
+    "size_bytes": int,
+    "age_s": (int, float, type(None)),
+    "remove": bool,
+    "why": str,
+    "error": (str, type(None)),
+}
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -90,6 +100,21 @@ class Answer:
         if not all(isinstance(row, list) and [type(value) for value in row] == [str, str] for row in rows):
             raise self._wrong("empty")
         return dict(rows)
+
+    def over(self) -> list[Any] | None:
+        """How the run had ended when its files were listed; None while it is not over."""
+        return None if self._fields.get("over") is None else self.items("over")
+
+    def tidied(self) -> list[dict[str, Any]]:
+        """What `gc` says of each thing on the host."""
+        return [self._tidied(row) for row in self.items("rows")]
+
+    def _tidied(self, row: object) -> dict[str, Any]:
+        if not isinstance(row, dict) or row.keys() != _TIDIED.keys():
+            raise self._wrong("rows")
+        if not all(isinstance(row[name], kinds) for name, kinds in _TIDIED.items()):
+            raise self._wrong("rows")
+        return row
 
     def _artifact(self, row: object) -> tuple[Entry, str]:
         if not isinstance(row, list) or [type(value) for value in row] != [str, int, str, str]:

@@ -7,6 +7,7 @@ import fnmatch
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jobctl.errors import InputError, TransferError
 from jobctl.laptop.pulled import Part, PullTarget
@@ -41,13 +42,14 @@ def pull_run(
     folder: Path,
     only: Sequence[str] = (),
     progress: Progress = lambda file, done, total: None,
+    by: str = "",
 ) -> Pulled:
     """`only`: patterns for paths or artifact names. Raises TransferError, RunNotFound, ConnectionLost.
 
     A run that goes on may be pulled: a log arrives as far as it was listed, another file that changes meanwhile is
-    listed and fetched once more.
+    listed and fetched once more. When all of a run that is over is here, the host is told so: `by` has it.
     """
-    rows, empty = _listing(channel, run_id)
+    rows, empty, over = _listing(channel, run_id)
     chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
     if only and not chosen:
         there = sorted({name for _, name in rows})
@@ -76,21 +78,24 @@ def pull_run(
             artifacts[name] = (*artifacts.get(name, ()), entry.path)
     fetched = tuple(entry.path for entry in todo.fetch if entry.path not in late)
     kept = tuple(entry.path for entry in todo.keep)
+    if over is not None and len(chosen) == len(rows) and not late:
+        channel.call("pulled", run_id=run_id, over=over, by=by)
     return Pulled(target.folder, fetched, kept, fetch.size_bytes, artifacts, tuple(sorted(late)), empty)
 
 
-def _listing(channel: HostChannel, run_id: str) -> tuple[list[tuple[Entry, str]], dict[str, str]]:
-    """(files with their artifacts' names, name -> glob of the artifacts without files)."""
+def _listing(channel: HostChannel, run_id: str) -> tuple[list[tuple[Entry, str]], dict[str, str], list[Any] | None]:
+    """(files with their artifacts' names, name -> glob of the artifacts without files, how the run had ended)."""
     found: list[tuple[Entry, str]] = []
     empty: dict[str, str] = {}
+    over = None
     with channel.exchange("artifacts", run_id=run_id) as exchange:
         for header, _ in exchange:
             answer = Answer(channel.host, header)
             if "rows" in header or not header.get("more"):
                 found += answer.artifacts()
             if not header.get("more"):
-                empty = answer.empty_artifacts()
-    return found, empty
+                empty, over = answer.empty_artifacts(), answer.over()
+    return found, empty, over
 
 
 def _wanted(path: str, artifact: str, only: Sequence[str]) -> bool:

@@ -128,6 +128,7 @@ def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> No
         "logs": ["logs", run_id],
         "pull": ["pull", run_id],
         "adopt": ["adopt", "-i", str(lab.inventory)],
+        "gc": ["gc", "-i", str(lab.inventory)],
     }
     shown = {
         block.mark.removeprefix("json: "): json.loads(block.text)
