@@ -2,6 +2,7 @@
 
 channel ROOT            answer a laptop over standard input and output (the bootstrap calls `serve` in-process)
 supervise RUN_DIR       run the stages of a run, until they end
+boot ROOT               resume the runs that a restart of the host has ended (a line in the user's crontab)
 environment RUN_DIR     build or find the run's venv (the builtin step "@host environment")
 code RUN_DIR            clone the run's code (the builtin step "@host code")
 """
@@ -28,6 +29,10 @@ def main(argv: List[str]) -> int:
     if command == "channel":
         serve(os.path.expanduser(rest[0]), sys.stdin.buffer, sys.stdout.buffer)
         return 0
+    if command == "boot":
+        from . import boot
+
+        return boot.boot(Path(rest[0]))
     run_dir = Path(rest[0])
     root = run_dir.parent.parent
     if command == "supervise":

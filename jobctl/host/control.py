@@ -132,9 +132,10 @@ def status(run_dir: Path) -> Json:
 
 def _why_lost(supervisor: Any, run_id: str) -> str:
     """What ended a supervisor that had begun, and the command that brings its run back."""
+    why: str
     told = supervisor if isinstance(supervisor, dict) else {}
     if isinstance(told.get("ended"), str):
-        why = "its supervisor " + told["ended"]
+        why = told["ended"]
     elif told.get("boot_id") != processes.boot_id():
         at = processes.booted_at()
         when = " at " + time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else ""

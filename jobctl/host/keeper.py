@@ -57,12 +57,12 @@ def _forward_signals(child: Optional[int]) -> None:
 
 def _in_words(status: int) -> str:
     if os.WIFEXITED(status):
-        return "ended with exit code {}, see supervisor.log".format(os.WEXITSTATUS(status))
+        return "its supervisor ended with exit code {}, see supervisor.log".format(os.WEXITSTATUS(status))
     signum = os.WTERMSIG(status)
     try:
-        return "was killed by " + signal.Signals(signum).name
+        return "its supervisor was killed by " + signal.Signals(signum).name
     except ValueError:  # real-time signals have no name there
-        return "was killed by signal {}".format(signum)
+        return "its supervisor was killed by signal {}".format(signum)
 
 
 def _clear_up(run_dir: Path, child: int, ended: str) -> None:
@@ -84,7 +84,7 @@ def _clear_up(run_dir: Path, child: int, ended: str) -> None:
         status["supervisor"] = supervisor = {"pid": child, "start_ticks": 0, "boot_id": processes.boot_id()}
     supervisor["ended"] = ended
     now = round(time.time(), 3)
-    event = {"at": now, "event": "supervisor_lost", "pid": child, "reason": "its supervisor " + ended}
+    event = {"at": now, "event": "supervisor_lost", "pid": child, "reason": ended}
     if left:
         event["left"] = [one.pid for one in left]
     with suppress(OSError):  # a full disk: then the run is LOST without the word that says why

@@ -43,12 +43,19 @@ def _supervise(root: Path, run_dir: Path) -> int:
         return 0 if journal.status["state"] == states.SUCCEEDED else 1
     with Signals() as signals:
         _introduce(journal)
+        wants_boot = job.get("on_boot") == "resume"
+        if wants_boot:
+            _arrange_boot(root, journal)
         # Here, not above: our starter waits for the introduction, and a zipapp's modules are compiled at each start.
         from .course import run_to_the_end
         from .step import Run
 
         state, reason = run_to_the_end(Run(root, run_dir, job, journal, signals, secrets, [], []))
         _end(run_dir, journal, signals, state, reason)
+        if wants_boot:
+            from .boot import drop_entry
+
+            drop_entry(root)
     return 0 if state == states.SUCCEEDED else 1
 
 
@@ -60,6 +67,15 @@ def _introduce(journal: Journal) -> None:
     journal.event("supervisor_started", pid=os.getpid())
     if not inherits:
         journal.event("no_subreaper", hint="orphans of this run are found by their environment only")
+
+
+def _arrange_boot(root: Path, journal: Journal) -> None:
+    from .boot_entry import ensure
+
+    problem = ensure(root)
+    if problem is not None:
+        warnings: List[Json] = journal.status.get("warnings") or []
+        journal.change(warnings=warnings + [{"at": _now(), "kind": "boot", "text": problem}])
 
 
 def _end(run_dir: Path, journal: Journal, signals: Signals, state: str, reason: Optional[str]) -> None:

@@ -132,3 +132,12 @@ def kill_with_keeper(run_dir: Path) -> None:
     supervisor = control.status(run_dir)["supervisor"]["pid"]
     os.kill(keeper_of(run_dir), signal.SIGKILL)
     os.kill(supervisor, signal.SIGKILL)
+
+
+def pretend_another_boot(run_dir: Path) -> None:
+    """Only the boot's id is another: no test can restart the machine."""
+    path = run_dir / "status.json"
+    text = path.read_text()
+    boot_id = control.status(run_dir)["supervisor"]["boot_id"]
+    assert boot_id in text
+    path.write_text(text.replace(boot_id, "0ther-b00t"))

@@ -11,8 +11,10 @@ from tests.host.runs import (
     Json,
     is_alive,
     keeper_of,
+    kill_with_keeper,
     make_job,
     marked_processes,
+    pretend_another_boot,
     python_stage,
     read_lines,
     stage_run,
@@ -88,18 +90,10 @@ def test_supervisor_and_keeper_are_gone_when_the_run_has_ended(tmp_path: Path) -
 
 def test_a_run_of_another_boot_says_that_the_host_was_restarted(tmp_path: Path) -> None:
     run_dir = start_training(tmp_path, "boot-1")
-    os.kill(control.status(run_dir)["supervisor"]["pid"], signal.SIGKILL)
+    kill_with_keeper(run_dir)
     wait_for_end(run_dir)
     pretend_another_boot(run_dir)
     reason = control.status(run_dir)["reason"]
     assert reason.startswith("the host was restarted at ")
     assert reason.endswith("; to go on: jobctl resume boot-1")
-
-
-def pretend_another_boot(run_dir: Path) -> None:
-    """Only the boot's id is another: no test can restart the machine."""
-    path = run_dir / "status.json"
-    text = path.read_text()
-    boot_id = control.status(run_dir)["supervisor"]["boot_id"]
-    assert boot_id in text
-    path.write_text(text.replace(boot_id, "0ther-b00t"))
+    control.cancel(tmp_path, "boot-1", grace_s=0.5)
