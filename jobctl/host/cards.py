@@ -18,7 +18,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional
 from . import card_words, lease_dir, npu_smi, processes
 from .files import Json
 from .locks import is_held
-from .tickets import Ticket, Wants, may_take
+from .tickets import Ticket, Wants
 
 _SMI_PLACES = ("/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi", "/usr/sbin/npu-smi")
 _SMI_TIMEOUT_S = 20
@@ -47,6 +47,7 @@ class Lease(NamedTuple):
     cards: List[int]
     devices: List[int]
     descriptors: List[int]
+    since: float = 0.0
 
     def release(self) -> None:
         lease_dir.let_go(self.descriptors)
@@ -196,14 +197,13 @@ def acquire(folder: Path, wants: Wants, holder: Json, wait: Wait, ask: Callable[
     _check(outlook.seen, wants)
     with Ticket(folder, wants) as ticket:
         while True:
-            ahead = ticket.ahead()
-            usable = may_take(ahead, wants, outlook.seen.ids)
+            usable = ticket.turn(outlook.seen.ids)
             if usable:
                 outlook.refresh()
                 lease = _try(outlook, wants, usable, holder)
                 if lease is not None:
                     return lease
-            wait(lambda: outlook.waiting(wants, ahead), [ticket.descriptor])  # noqa: B023
+            wait(lambda: outlook.waiting(wants, ticket.ahead()), [ticket.descriptor])
 
 
 def _check(seen: Seen, wants: Wants) -> None:
@@ -240,4 +240,4 @@ def _try(outlook: Outlook, wants: Wants, usable: List[int], holder: Json) -> Opt
     note = dict(holder, pid=os.getpid(), since=round(time.time(), 3))
     for descriptor in lease.descriptors:
         lease_dir.write_note(descriptor, note)
-    return lease
+    return lease._replace(since=note["since"])

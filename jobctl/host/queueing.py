@@ -10,7 +10,7 @@ from .files import Json
 from .step import Run
 from .tickets import Wants
 
-_POLL_S = 0.2  # between a release and the next start; a poll is a few flocks
+_POLL_S = 0.1  # between a release and the next start; a poll is a few flocks
 _TELL_EVERY_S = 1.0
 _LEAST_WAIT_S = 0.6  # of `--no-wait`: who asks whether a lease is free holds it for a moment, so one look is not enough
 
@@ -22,7 +22,10 @@ def hold_cards(run: Run) -> Optional[cards.Lease]:
     run.journal.change(state=states.QUEUED)
     wants = Wants(run.job["run_id"], int(run.job["cards"]), run.job.get("cards_wanted"), bool(run.job.get("exclusive")))
     folder = lease_dir.prepare(run.job.get("lease_dir"))
-    return cards.acquire(folder, wants, holder_of(run), _Waiter(run, run.job.get("wait_s")).wait)
+    lease = cards.acquire(folder, wants, holder_of(run), _Waiter(run, run.job.get("wait_s")).wait)
+    # Not `at`: the next in the queue may already be at its own line.
+    run.journal.event("cards_held", cards=lease.cards, since=lease.since)
+    return lease
 
 
 def hold_ports(run: Run) -> Optional[ports.Ports]:

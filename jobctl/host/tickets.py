@@ -54,6 +54,7 @@ class Ticket:
         self._folder = folder
         self._wants = wants
         self._number = 0
+        self._blocker: Optional[Path] = None
         self.descriptor = -1
 
     def __enter__(self) -> Ticket:
@@ -75,8 +76,20 @@ class Ticket:
 
     def ahead(self) -> List[Wants]:
         """What the living before us want, first come first."""
+        return [wants for _, wants in self._before_us()]
+
+    def turn(self, ids: List[int]) -> List[int]:
+        """`may_take` now. Cheap: as long as one lives whom we may not pass, only he is looked at."""
+        if self._blocker is not None and is_held(self._blocker):
+            return []
+        before = self._before_us()
+        alone = [path for path, wants in before if not may_take([wants], self._wants, ids)]
+        self._blocker = alone[0] if alone else None
+        return may_take([wants for _, wants in before], self._wants, ids)
+
+    def _before_us(self) -> List[Tuple[Path, Wants]]:
         return [
-            _wants_of(path, lease_dir.read_note(path))
+            (path, _wants_of(path, lease_dir.read_note(path)))
             for number, path in self._all()
             if number < self._number and self._lives(path)
         ]
