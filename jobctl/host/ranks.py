@@ -7,6 +7,7 @@ another. What one ended with stands in /proc until its parent asks; mostly, but 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Dict, Optional
@@ -16,6 +17,7 @@ from .processes import Process
 from .watch import worker_logs
 
 _LOOK_EVERY_S = 2.0
+_VICTIM = -signal.SIGTERM  # so the launcher ends the ranks that are left
 
 
 class Ranks:
@@ -40,11 +42,10 @@ class Ranks:
             if rank not in self._gone and not processes.is_alive(process.pid, process.start_ticks)
         }
         self._gone.update(news)
-        failed = {rank: code for rank, code in news.items() if code != 0}
+        failed = {rank: code for rank, code in news.items() if code not in (0, _VICTIM)}
         if failed and self._first is None:
             alive = len(self._gone) < len(self._found)
-            # All at once, and nothing known of how: it says nothing about who was first.
-            self._first = failed if alive else {rank: code for rank, code in failed.items() if code and code != -15}
+            self._first = failed if alive else _first_of_all(failed)
 
     @property
     def first_gone(self) -> Dict[int, Optional[int]]:
@@ -65,6 +66,12 @@ class Ranks:
                 continue
             if rank not in self._found or process.start_ticks < self._found[rank].start_ticks:
                 self._found[rank] = process
+
+
+def _first_of_all(failed: Dict[int, Optional[int]]) -> Dict[int, Optional[int]]:
+    """Of ranks that all went between two looks: the one that was killed, when each is known to have ended otherwise."""
+    killed: Dict[int, Optional[int]] = {rank: code for rank, code in failed.items() if code == -signal.SIGKILL}
+    return killed if len(killed) == 1 and None not in failed.values() else {}
 
 
 def _exit_code(pid: int) -> Optional[int]:

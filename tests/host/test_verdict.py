@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from jobctl.host import verdict
-from tests.host.runs import make_job, python_stage, read_lines, run_job, train_stage
+from jobctl.host import control, verdict
+from tests.host.runs import (
+    make_job,
+    marked_processes,
+    python_stage,
+    read_lines,
+    run_job,
+    stage_run,
+    train_stage,
+    wait_for,
+    wait_for_end,
+)
 
 CASES = sorted((Path(__file__).parent / "data" / "verdicts").glob("*.json"))
 
@@ -39,6 +51,32 @@ def test_the_verdict_on_a_killed_rank_is_in_status_and_events(tmp_path: Path) ->
         line for line in read_lines(tmp_path / "runs" / "killed-1" / "events.jsonl") if line["event"] == "verdict"
     ]
     assert [event["verdict"] for event in events] == [found]
+
+
+SENT: dict[str, tuple[int, bool, str, int | None]] = {
+    "SIGTERM to the launcher": (signal.SIGTERM, False, "preempted", None),
+    "SIGKILL to the launcher": (signal.SIGKILL, False, "killed", None),
+    "SIGKILL to a rank": (signal.SIGKILL, True, "killed", 3),
+}
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_what_somebody_else_ends_is_told_apart_from_a_crash(tmp_path: Path, name: str) -> None:
+    signum, to_a_rank, kind, rank = SENT[name]
+    job = make_job("sent-1", [train_stage({"iters": 100000, "step_s": 0.05})])
+    run_dir = stage_run(tmp_path, job)
+    control.start(tmp_path, "sent-1")
+    wait_for(lambda: control.status(run_dir), lambda status: bool(status["progress"].get("iter")))
+    words = [b"--rank", b"3"] if to_a_rank else [b"stub_launch.py"]
+    os.kill(next(pid for pid in marked_processes(run_dir) if ends_with(pid, words)), signum)
+    status = wait_for_end(run_dir)
+    assert (status["verdict"]["kind"], status["verdict"]["rank"]) == (kind, rank), status["verdict"]
+
+
+def ends_with(pid: int, words: list[bytes]) -> bool:
+    argv = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    tail = argv[-len(words) :]
+    return [tail[0].rpartition(b"/")[2], *tail[1:]] == words
 
 
 def test_a_later_attempt_that_succeeds_takes_the_verdict_back(tmp_path: Path) -> None:

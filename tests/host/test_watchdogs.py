@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobctl.host import disk, npu_smi, oom, processes, watchdogs
+from jobctl.host import disk, npu_smi, oom, processes, stacks, watchdogs
 from jobctl.host.journal import Journal
 from jobctl.host.ranks import Ranks
 from jobctl.host.signals import Signals
@@ -76,6 +77,18 @@ def test_a_hang_leaves_the_stacks_of_the_processes_behind(tmp_path: Path) -> Non
     assert "State:" in stacks.read_text()
     assert "waits in" in stacks.read_text()
     assert stacks.stat().st_mode & 0o077 == 0
+
+
+def test_the_stacks_are_those_of_py_spy_where_the_environment_has_it_and_hold_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    py_spy = tmp_path / "bin" / "py-spy"
+    py_spy.write_text('#!/bin/sh\necho "$@: train (train.py:212) with hunter2"\n')
+    py_spy.chmod(0o755)
+    me = processes.look_up(os.getpid())
+    assert me is not None
+    assert stacks.collect([me], str(tmp_path), tmp_path / "out.txt", lambda text: text.replace("hunter2", "***"))
+    text = (tmp_path / "out.txt").read_text()
+    assert f"dump --pid {os.getpid()}: train (train.py:212) with ***" in text
 
 
 def test_a_loss_that_recovers_is_left_alone(tmp_path: Path) -> None:
@@ -193,6 +206,26 @@ def test_the_rank_that_goes_first_is_seen_with_what_it_ended_with(tmp_path: Path
         wait_for_zombie(started[0].pid)
         ranks.poll()
         assert ranks.first_gone == {2: -9}
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_of_ranks_that_went_at_once_the_killed_one_was_first(tmp_path: Path) -> None:
+    started = []
+    try:
+        for rank in range(2):
+            with (tmp_path / f"workerlog.{rank}").open("ab") as log:
+                argv = [sys.executable, "-c", "import time; time.sleep(3600)"]
+                started.append(subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True))
+        ranks = Ranks(tmp_path)
+        ranks.poll()
+        for process, signum in zip(started, (signal.SIGABRT, signal.SIGKILL), strict=True):
+            process.send_signal(signum)
+            wait_for_zombie(process.pid)
+        ranks.poll()
+        assert ranks.first_gone == {1: -9}
     finally:
         for process in started:
             process.kill()
