@@ -1,8 +1,8 @@
 """The keeper: a small process beside the supervisor that does nothing until the supervisor is killed.
 
 The two are a fork of one process and hold `supervisor.lock` together. A supervisor that is killed leaves its
-processes to the keeper, a child subreaper as well; the keeper ends them, and writes down what has happened. A keeper
-that is killed is missed by nobody: the supervisor goes on.
+processes to the keeper, a child subreaper as well; the keeper ends them, writes down what has happened, and, with
+`retry` on `lost`, begins again. A keeper that is killed is missed by nobody: the supervisor goes on.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, List, Optional
 
-from . import processes, states
+from . import processes, retry, states
 from .files import append_line, read_json, write_json
 from .names import CANCEL_FILE
 
@@ -27,25 +27,34 @@ def keep(run_dir: Path, supervise: Callable[[], int]) -> int:
     Returns twice: in the child with what `supervise` returned, in the keeper when all is over.
     """
     processes.become_subreaper()
-    try:
-        child = os.fork()
-    except OSError:  # no room for a second process: better no keeper than no run
-        return supervise()
-    if child == 0:
-        return supervise()
-    _forward_signals(child)
-    _, status = os.waitpid(child, 0)
-    _forward_signals(None)
-    if os.WIFEXITED(status) and (read_json(run_dir / "status.json") or {}).get("state") in states.FINAL:
-        return os.WEXITSTATUS(status)
-    _clear_up(run_dir, child, _in_words(status))
-    return 1
+    asked: List[int] = []
+    losses = 0
+    while True:
+        try:
+            child = os.fork()
+        except OSError:  # no room for a second process: better no keeper than no run
+            return supervise()
+        if child == 0:
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(signum, signal.SIG_DFL)
+            return supervise()
+        _forward_signals(child, asked)
+        _, status = os.waitpid(child, 0)
+        _forward_signals(None, asked)
+        if os.WIFEXITED(status) and (read_json(run_dir / "status.json") or {}).get("state") in states.FINAL:
+            return os.WEXITSTATUS(status)
+        losses += 1
+        ended = _in_words(status)
+        _clear_up(run_dir, child, ended)
+        if os.WIFEXITED(status) or asked or not _begin_again(run_dir, ended, losses, asked):
+            return 1
 
 
-def _forward_signals(child: Optional[int]) -> None:
+def _forward_signals(child: Optional[int], asked: List[int]) -> None:
     """SIGTERM and SIGINT are meant for the supervisor; the keeper itself ends only after it."""
 
     def hand_on(signum: int, frame: Any) -> None:
+        asked.append(signum)
         if child is not None:
             with suppress(ProcessLookupError):  # reaped a moment ago
                 os.kill(child, signum)
@@ -53,6 +62,51 @@ def _forward_signals(child: Optional[int]) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, hand_on)
     signal.signal(signal.SIGHUP, lambda signum, frame: None)
+
+
+def _begin_again(run_dir: Path, ended: str, losses: int, asked: List[int]) -> bool:
+    """Whether the job's `retry` lets the run go on after all; then it is prepared, and it is time."""
+    job = read_json(run_dir / "job.json")
+    found = read_json(run_dir / "status.json")
+    if job is None or not states.is_job(job) or found is None or found.get("state") in states.FINAL:
+        return False
+    if (run_dir / CANCEL_FILE).exists():
+        return False
+    policy = job.get("retry")
+    tries = max([losses] + [int(one.get("tries") or 0) for one in found["stages"] if one["state"] == states.RUNNING])
+    why_not = retry.why_not(policy, tries, retry.Failure("lost", None, 0), None)
+    if policy is None or why_not is not None:
+        if why_not:
+            with suppress(OSError):
+                found["supervisor"]["ended"] = "{}; {}".format(ended, why_not)
+                write_json(run_dir / "status.json", found)
+        return False
+    try:
+        from .resume import begin_again
+
+        begin_again(run_dir, job, "lost")
+        return _wait(run_dir, "{}; tried again".format(ended), retry.delay_s(policy, tries), asked)
+    except OSError:  # a disk that is full: LOST, to be resumed by hand
+        return False
+
+
+def _wait(run_dir: Path, reason: str, delay_s: float, asked: List[int]) -> bool:
+    """Wait before the next try, as the one to be asked meanwhile. A cancel is left to the next supervisor, at once."""
+    me = processes.look_up(os.getpid())
+    told = {"pid": os.getpid(), "start_ticks": me.start_ticks if me else 0, "boot_id": processes.boot_id()}
+    found = read_json(run_dir / "status.json") or {}
+    at = round(time.time() + delay_s, 3)
+    write_json(run_dir / "status.json", dict(found, supervisor=told, reason=reason, retry_at=at))
+    due = time.monotonic() + delay_s
+    cancelled = False
+    while time.monotonic() < due and not asked and not cancelled:
+        time.sleep(min(0.2, max(0.0, due - time.monotonic())))
+        cancelled = (run_dir / CANCEL_FILE).exists()
+    if asked and not (run_dir / CANCEL_FILE).exists():
+        return False
+    write_json(run_dir / "status.json", dict(found, reason=None, retry_at=None))
+    asked.clear()
+    return True
 
 
 def _in_words(status: int) -> str:

@@ -97,3 +97,48 @@ def test_a_run_of_another_boot_says_that_the_host_was_restarted(tmp_path: Path) 
     assert reason.startswith("the host was restarted at ")
     assert reason.endswith("; to go on: jobctl resume boot-1")
     control.cancel(tmp_path, "boot-1", grace_s=0.5)
+
+
+RETRY: Json = {"attempts": 2, "on": ["lost"], "backoff_s": 0}
+WAIT_FOR_STOP = "import os, time\nwhile not os.path.exists('../stop'): time.sleep(0.05)"
+
+
+def kill_supervisor_once_it_runs(run_dir: Path, resumes: int) -> None:
+    status = wait_for(
+        lambda: control.status(run_dir),
+        lambda status: status["resumes"] == resumes and status["stages"][0]["state"] == "RUNNING",
+    )
+    os.kill(status["supervisor"]["pid"], signal.SIGKILL)
+
+
+def start_with_retry(root: Path, run_id: str, **retry: object) -> Path:
+    run_dir = stage_run(root, make_job(run_id, [python_stage("s", WAIT_FOR_STOP)], retry={**RETRY, **retry}))
+    control.start(root, run_id)
+    return run_dir
+
+
+def test_a_lost_run_begins_again_by_itself_when_its_retry_says_so(weird_path: Path) -> None:
+    run_dir = start_with_retry(weird_path, "again-1")
+    kill_supervisor_once_it_runs(run_dir, resumes=0)
+    wait_for(lambda: control.status(run_dir), lambda status: status["resumes"] == 1 and status["state"] == "RUNNING")
+    (run_dir / "stop").touch()
+    status = wait_for_end(run_dir)
+    assert (status["state"], status["reason"], status["retry_at"]) == ("SUCCEEDED", None, None)
+    assert marked_processes(run_dir) == []
+
+
+def test_a_run_that_is_lost_too_often_stays_lost_and_says_how_often(tmp_path: Path) -> None:
+    run_dir = start_with_retry(tmp_path, "again-2")
+    for resumes in (0, 1):
+        kill_supervisor_once_it_runs(run_dir, resumes)
+    lost = wait_for_end(run_dir)
+    why = "its supervisor was killed by SIGKILL; not tried again: 2 tries of 2; to go on: jobctl resume again-2"
+    assert (lost["state"], lost["reason"]) == ("LOST", why)
+
+
+def test_a_lost_run_can_be_cancelled_while_it_waits_to_begin_again(tmp_path: Path) -> None:
+    run_dir = start_with_retry(tmp_path, "again-3", backoff_s=3600)
+    kill_supervisor_once_it_runs(run_dir, resumes=0)
+    waiting = wait_for(lambda: control.status(run_dir), lambda status: bool(status["retry_at"]))
+    assert waiting["reason"] == "its supervisor was killed by SIGKILL; tried again"
+    assert control.cancel(tmp_path, "again-3", grace_s=1)["state"] == "CANCELLED"
