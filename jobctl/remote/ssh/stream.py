@@ -56,7 +56,7 @@ class SshStream:
         """At least one and at most `size` bytes; b"" at the end. Raises ConnectionLost; HostError: nothing was run."""
         if not self._started:
             self._pass_banner()
-        data = self._pending[:size] or self._channel.recv(size)
+        data = self._pending[:size] or self._receive(size)
         self._pending = self._pending[size:]
         if not data:
             self._check_lost()
@@ -98,10 +98,20 @@ class SshStream:
         except (OSError, EOFError, paramiko.SSHException):
             return
 
+    def _receive(self, size: int) -> bytes:
+        try:
+            data: bytes = self._channel.recv(size)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            # Having read, recv tells the host that there is room again (paramiko 4.0): the connection may go just then.
+            if self._closed:
+                return b""
+            raise make_connection_lost(self._name, self._session.saved_exception or error) from None
+        return data
+
     def _pass_banner(self) -> None:
         heard = b""
         while START not in heard:
-            data = self._channel.recv(65536)
+            data = self._receive(65536)
             if not data:
                 self._check_lost()
                 if self._closed:
@@ -137,5 +147,8 @@ class SshStream:
         return make_connection_lost(self._name, self._session.saved_exception or error)
 
     def _drain_stderr(self) -> None:
-        while data := self._channel.recv_stderr(65536):
-            self._stderr = (self._stderr + data)[-STDERR_BYTES:]
+        try:
+            while data := self._channel.recv_stderr(65536):
+                self._stderr = (self._stderr + data)[-STDERR_BYTES:]
+        except (OSError, EOFError, paramiko.SSHException):  # as in `_receive`; whoever reads the output is told
+            return
