@@ -9,6 +9,8 @@ from .files import Json
 from .lease_dir import Note
 from .tickets import Wants
 
+_NAMED = 3
+
 
 def plural(count: int) -> str:
     """`1 card`, `4 cards`."""
@@ -46,7 +48,7 @@ def why_not(
     for text, card in parts:
         grouped.setdefault(text, []).append(card)
     words = ["{} {}".format(_listed(cards), text) for text, cards in grouped.items()]
-    behind = ", behind {}".format(", ".join(_who(other) for other in ahead)) if ahead else ""
+    behind = ", behind {}".format(_queue(ahead)) if ahead else ""
     told = "; ".join(words) or ("" if ahead else "they were free a moment ago")
     return "waiting for {}{}{}".format(wants_text(wants), behind, ": " + told if told else "")
 
@@ -68,6 +70,12 @@ def _holder(note: Note) -> str:
     if note.since is not None:
         parts.append("since {}".format(time.strftime("%m-%d %H:%M", time.localtime(note.since))))
     return (note.run_id or "another run") + (" ({})".format(", ".join(parts)) if parts else "")
+
+
+def _queue(ahead: List[Wants]) -> str:
+    """Who is ahead: the first few by name."""
+    names = ", ".join(_who(other) for other in ahead[:_NAMED])
+    return names + (" and {} more".format(len(ahead) - _NAMED) if len(ahead) > _NAMED else "")
 
 
 def _who(wants: Wants) -> str:

@@ -7,7 +7,6 @@ users that died cannot be removed in a sticky folder: they are passed over.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 from pathlib import Path
@@ -17,6 +16,7 @@ from . import lease_dir
 from .files import Json
 from .locks import is_held, try_lock
 
+_NO_TICKET = "the lease folder {} takes no ticket for the queue: {}; `lease_dir` in the inventory names another folder"
 _TICKET = re.compile(r"ticket-(\d{12})$")
 
 
@@ -97,11 +97,14 @@ class Ticket:
     def _write_draft(self) -> Path:
         """The ticket, written and locked under another name: it is in the queue, whole, by one link(2)."""
         draft = self._folder / ".ticket-draft-{}-{}".format(os.getpid(), os.urandom(4).hex())
-        self.descriptor = os.open(str(draft), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self.descriptor = os.open(str(draft), flags, 0o644)
+        except OSError as error:
+            raise lease_dir.BadLeaseDir(_NO_TICKET.format(self._folder, error.strerror)) from None
         os.fchmod(self.descriptor, 0o644)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
-        note = {"run_id": self._wants.run_id, "wants": self._wants._asdict()}
-        os.write(self.descriptor, json.dumps(note).encode("ascii"))
+        lease_dir.write_note(self.descriptor, {"run_id": self._wants.run_id, "wants": self._wants._asdict()})
         return draft
 
     def _place(self, draft: Path) -> bool:
@@ -109,6 +112,8 @@ class Ticket:
             os.link(str(draft), str(self._path(self._number)))
         except FileExistsError:
             return False
+        except OSError as error:  # a file system without hard links
+            raise lease_dir.BadLeaseDir(_NO_TICKET.format(self._folder, error.strerror)) from None
         return True
 
     def _lives(self, path: Path) -> bool:

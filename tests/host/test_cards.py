@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,6 +137,37 @@ def test_cards_with_somebody_elses_process_are_left_alone(tmp_path: Path, show: 
     lease.release()
     with pytest.raises(WouldWait, match="0 in use by process 4242, which is not of jobctl"):
         cards.acquire(tmp_path, Wants("run-1", 1, [0]), {"run_id": "run-1"}, refuse)
+
+
+def test_cards_whose_processes_have_ended_are_free_whatever_npu_smi_still_shows(tmp_path: Path, show: Show) -> None:
+    with subprocess.Popen(["sleep", "3600"]) as process:
+        show([0], {0: process.pid})
+        waited = []
+
+        def wait(describe: Callable[[], Waiting], held: list[int]) -> None:
+            waited.append(describe().reason)
+            assert len(waited) == 1
+            process.kill()
+            process.wait()
+
+        lease = cards.acquire(tmp_path, Wants("run-1", 1), {"run_id": "run-1"}, wait)
+    assert waited == [f"waiting for 1 card: 0 in use by process {process.pid}, which is not of jobctl"]
+    lease.release()
+
+
+def test_a_process_that_only_npu_smi_can_see_is_believed_until_it_shows_it_no_more(tmp_path: Path, show: Show) -> None:
+    of_another_container = 2**22 + 1  # above what Linux gives
+    show([0], {0: of_another_container})
+    reasons = []
+
+    def wait(describe: Callable[[], Waiting], held: list[int]) -> None:
+        reasons.append(describe().reason)
+        show([0])
+        time.sleep(0.01)
+
+    lease = cards.acquire(tmp_path, Wants("run-1", 1), {"run_id": "run-1"}, wait)
+    assert len(reasons) > 1
+    lease.release()
 
 
 def test_without_npu_smi_the_device_files_are_counted(tmp_path: Path) -> None:
