@@ -51,7 +51,7 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
         watch = Watch(stage, stage_log, log_dir, run.journal.record)
         dogs = Watchdogs(run, stage, attempt, watch, log_dir)
         oom = OomWatch()
-        upkeep = Upkeep(stage_log, log_dir)
+        upkeep = Upkeep(run, stage, stage_log, log_dir)
         outcome = Outcome(0, watch.started)
         try:
             for step in stage["steps"]:
@@ -64,6 +64,7 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
         finally:
             end_processes(run)
             watch.poll(last=True)  # what they said last, also when we were told to stop
+            upkeep.finish()
     return outcome._replace(gone=dogs.ranks.first_gone, oom=oom.record())
 
 

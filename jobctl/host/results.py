@@ -17,6 +17,7 @@ from .control import read_job, status
 from .files import Json, read_json, write_json
 from .frames import CHUNK
 from .objects import hash_file
+from .removal import GONE
 from .rotate import RotatedLog
 from .server import OpError, Request
 
@@ -57,6 +58,10 @@ def _may_leave(run_dir: Path, file: Path) -> bool:
     Of Paddle's log directories only `workerlog.N`: its other files hold the whole environment, secrets included
     (paddlepaddle 3.3.1: envlog.N, backup_env.N.json, <job>.<pod>.log).
     """
+    if any(
+        part.startswith(GONE) for part in file.relative_to(run_dir).parts
+    ):  # a checkpoint that is just being removed
+        return False
     inside = os.path.relpath(os.path.realpath(str(file)), os.path.realpath(str(run_dir)))
     if inside.startswith("log/"):
         return _WORKER_LOG.match(inside) is not None
