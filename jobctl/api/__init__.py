@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
+    from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, status
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
@@ -42,6 +43,7 @@ _HOMES = {
     "plan": "planning",
     "pull": "results",
     "render": "planning",
+    "resume": "resuming",
     "runs": "runs",
     "schema": "texts",
     "status": "runs",
@@ -66,6 +68,7 @@ __all__ = [
     "plan",
     "pull",
     "render",
+    "resume",
     "runs",
     "schema",
     "status",

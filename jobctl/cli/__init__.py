@@ -21,6 +21,7 @@ COMMANDS = {
     "ps": "List runs: state, stage, progress, best mIoU.",
     "status": "Show one run whole.",
     "logs": "Show or follow a run's logs.",
+    "resume": "Go on with a run that failed, was cancelled or is lost.",
     "cancel": "End a run and every process of it.",
     "pull": "Bring checkpoints, models, predictions and logs here.",
     "adopt": "Find runs on hosts that this machine does not know.",

@@ -89,6 +89,8 @@ def _first_stage(name: str) -> Json:
         "ended_at": None,
         "exit_code": None,
         "attempts": 0,
+        "tries": 0,
         "resumed_from": None,
+        "checkpoint_wanted": None,
         "reason": None,
     }

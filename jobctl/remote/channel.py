@@ -228,7 +228,7 @@ def _as_error(host: str, error: object) -> JobctlError:
         return RunNotFound(message, where=host, next_command="jobctl ps")
     if kind == "transfer":
         return TransferError(message, where=where, hint=hint)
-    if kind == "no_stage":
+    if kind in ("no_stage", "refused"):
         return InputError(message, where=where, hint=hint)
     if kind == "bug":
         return HostProgramError("the host program failed", where=host, value=message[-2000:], hint="please report this")
