@@ -30,6 +30,7 @@ def run_to_the_end(run: Run) -> Ending:
         _begin(run, held, held_ports)
         return _run_stages(run)
     except Stopped:
+        run.journal.change(waiting=None)
         return states.CANCELLED, "cancelled"
     except (cards.NoCards, lease_dir.BadLeaseDir) as error:
         run.journal.change(waiting=None)
