@@ -65,7 +65,8 @@ def _print_stages(stages: list[dict[str, Any]]) -> None:
 def _print_verdict(status: dict[str, Any]) -> None:
     verdict = status.get("verdict")
     if verdict:
-        show.text(f"verdict: {sentence(verdict)}")
+        head = "last failure" if status["state"] in ("QUEUED", "RUNNING") else "verdict"
+        show.text(f"{head}: {sentence(verdict)}")
         for line in verdict.get("evidence") or []:
             show.text(f"    {line}")
     for warning in status.get("warnings") or []:

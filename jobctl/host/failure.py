@@ -109,9 +109,9 @@ def find_fault(
             faults.append(Fault(rank, line, when, 2 if _CONSEQUENCE.search(line) else 0))
         elif first_gone.get(rank):
             code = first_gone[rank] or 0
-            faults.append(Fault(rank, exit_words(code), None, 0 if code < 0 else 1))
-        elif blamed.get(rank):  # below 0 it was killed, and had no time to say anything
-            faults.append(Fault(rank, exit_words(blamed[rank]), None, 0 if blamed[rank] < 0 else 1))
+            faults.append(Fault(rank, exit_words(code), None, _doubt(code)))
+        elif blamed.get(rank):
+            faults.append(Fault(rank, exit_words(blamed[rank]), None, _doubt(blamed[rank])))
     if not faults:
         return None
 
@@ -122,6 +122,14 @@ def find_fault(
     # Times are compared with times only: most logs carry none.
     earlier = [fault for fault in faults if fault.doubt == first.doubt and fault.at and fault.at < (first.at or 0.0)]
     return min(earlier, key=lambda fault: (fault.at or 0.0, order(fault)), default=first)
+
+
+def _doubt(code: int) -> int:
+    """Of a rank that ended without a word. Killed, it had no time for one; SIGABRT is what gloo ends with when a peer
+    is gone (the launcher, 3.3.1, then blames that rank), SIGTERM what the launcher sends to those that are left."""
+    if code == -signal.SIGTERM:
+        return 2
+    return 0 if code < 0 and code != -signal.SIGABRT else 1
 
 
 def last_line(text: str) -> Optional[str]:
