@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Iterable, Iterator, List, Tuple
 
 from .files import Json
+from .follow import Follower
 from .metrics import Parser
 
 
@@ -15,8 +16,7 @@ def missed_records(run_dir: Path, stage: str, attempt: int) -> List[Json]:
     log = run_dir / "log" / "{}-{}".format(stage, attempt) / "workerlog.0"
     try:
         last_iter, after_it = _last_told(_told(run_dir / "metrics.jsonl", attempt))
-        with open(str(log), "rb") as handle:
-            return list(_behind(_parsed(handle), last_iter, after_it))
+        return list(_behind(_parsed(Follower(log).rest()), last_iter, after_it))  # the log may have been rotated
     except OSError:
         return []
 
@@ -45,10 +45,10 @@ def _last_told(records: Iterable[Json]) -> Tuple[int, int]:
     return last_iter, after_it
 
 
-def _parsed(lines: Iterable[bytes]) -> Iterator[Json]:
+def _parsed(lines: Iterable[str]) -> Iterator[Json]:
     parser = Parser()
     for line in lines:
-        yield from parser.feed(line.decode("utf-8", "replace").rstrip("\r\n"))
+        yield from parser.feed(line)
 
 
 def _behind(records: Iterable[Json], last_iter: int, after_it: int) -> Iterator[Json]:

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from jobctl.host import results
+from jobctl.host.catch_up import missed_records
 from jobctl.host.follow import Follower
 from jobctl.host.logs import LogReader
 from jobctl.host.rotate import RotatedLog, Rotation, segments
 from jobctl.host.server import Request
-from tests.host.runs import make_job, python_stage
+from tests.host.runs import make_job, python_stage, run_job
 
 SEGMENT = 64 << 10
 LIVE = 2 * SEGMENT
@@ -170,3 +171,40 @@ def test_a_disk_too_full_for_the_archive_leaves_the_log_as_it_was(run_dir: Path)
         Rotation(LIVE, SEGMENT).tend(log)
     assert log.read_bytes() == text
     assert RotatedLog(log).read_whole(0, len(text)) == text
+
+
+TRAIN = (
+    "2026-11-23 00:13:07 [INFO]\t[TRAIN] epoch: 1, iter: {}/9000, loss: 2.4, lr: 0.005839, batch_cost: 0.7836, "
+    "reader_cost: 0.00666, ips: 2.5522 samples/sec | ETA 00:00:07\n"
+)
+
+
+def test_what_a_killed_supervisor_had_not_read_is_found_in_a_rotated_log(run_dir: Path) -> None:
+    log = run_dir / "log" / "s-1" / "workerlog.0"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(TRAIN.format(number) for number in range(1, 3001)))
+    assert rotate(log)
+    assert [record["iter"] for record in missed_records(run_dir, "s", 1)] == list(range(1, 3001))
+
+
+GROW = """
+import os, time
+for number in range(90):
+    os.write(1, b"%1048575d\\n" % number)
+folder = "../logs/s.log.d"
+while not (os.path.isdir(folder) and [name for name in os.listdir(folder) if name[0] != "."]):
+    time.sleep(0.05)
+print("rotated")
+"""
+
+
+def test_a_run_whose_log_grows_is_rotated_while_it_runs(weird_path: Path) -> None:
+    if not can_punch(weird_path):
+        pytest.skip("the file system of the tests cannot punch holes: logs stay whole there")
+    assert run_job(weird_path, make_job("grows", [python_stage("s", GROW)]))["state"] == "SUCCEEDED"
+    run_dir = weird_path / "runs" / "grows"
+    size = (run_dir / "logs" / "s.log").stat().st_size
+    text = ask(results.send, run_dir, path="logs/s.log", offset=0, size=size)[1]
+    assert text.endswith(b"rotated\n")
+    numbers = [int(line) for line in text.splitlines()[-91:-1]]
+    assert numbers == list(range(90))
