@@ -30,7 +30,7 @@ def why_not(
     held: Dict[int, Note],
     left: Dict[int, Note],
     in_use: Dict[int, List[int]],
-    broken: Dict[int, str],
+    unfit: Dict[int, str],
 ) -> str:
     """One line: what is waited for, who is ahead, and for each card of `ids` that is not free who has it."""
     parts: List[Tuple[str, int]] = []
@@ -42,8 +42,8 @@ def why_not(
             parts.append(("in use by what run {} left behind; cancel it".format(run_id), card))
         elif card in in_use:
             parts.append(("in use by process {}, which is not of jobctl".format(_listed(in_use[card])), card))
-        elif card in broken:
-            parts.append(("broken (npu-smi: {})".format(broken[card]), card))
+        elif card in unfit:
+            parts.append((unfit[card], card))
     grouped: Dict[str, List[int]] = {}
     for text, card in parts:
         grouped.setdefault(text, []).append(card)

@@ -117,6 +117,7 @@ class Outlook:
         self._folder = folder
         self._ask = ask
         self._own_run_dir = own_run_dir
+        self._spoilt: Dict[int, str] = {}  # cards whose lease cannot be used, and why
         self._left: Dict[str, List[float]] = {}  # run directory: when it was looked at, how many processes it has
         self.doubtful = False  # a lease is free, and a process is shown that nobody here can see
         self.look()
@@ -151,9 +152,9 @@ class Outlook:
         return found
 
     def broken(self) -> Dict[int, str]:
-        """Cards that npu-smi calls broken, and what it says."""
+        """Cards that npu-smi calls broken, in words."""
         rows = (self.seen.snapshot.cards or []) if self.seen.snapshot else []
-        return {card.npu: card.health for card in rows if card.health in _BROKEN}
+        return {card.npu: "broken (npu-smi: {})".format(card.health) for card in rows if card.health in _BROKEN}
 
     def left_behind(self, note: lease_dir.Note) -> bool:
         """Whether a holder that died without letting go has left processes of its run behind, on its cards."""
@@ -171,7 +172,12 @@ class Outlook:
         if card in in_use:
             self.doubtful = self.doubtful or not is_held(path)
             return None
-        descriptor = lease_dir.take(path)
+        self._spoilt.pop(card, None)
+        try:
+            descriptor = lease_dir.take(path)
+        except lease_dir.BadLeaseDir as error:  # waited for: somebody may set it right, or the disk be full for now
+            self._spoilt[card] = str(error)
+            return None
         if descriptor is not None and self.left_behind(lease_dir.read_note(path)):
             os.close(descriptor)
             return None
@@ -183,7 +189,7 @@ class Outlook:
         held = holders(self._folder, ids)
         left = {card: lease_dir.read_note(lease_path(self._folder, card)) for card in ids if card not in held}
         left = {card: note for card, note in left.items() if self.left_behind(note)}
-        reason = card_words.why_not(wants, ahead, ids, held, left, self.in_use(), self.broken())
+        reason = card_words.why_not(wants, ahead, ids, held, left, self.in_use(), {**self.broken(), **self._spoilt})
         return Waiting(reason, card_words.facts(wants, ahead, held))
 
 

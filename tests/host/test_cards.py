@@ -14,7 +14,7 @@ import pytest
 from jobctl.host import cards, control
 from jobctl.host.cards import Lease, NoCards, Seen, Waiting
 from jobctl.host.lease_dir import Note
-from jobctl.host.npu_smi import parse
+from jobctl.host.npu_smi import Card, Snapshot, parse
 from jobctl.host.tickets import Ticket, Wants
 from tests.host.runs import Json, kill_with_keeper, make_job, python_stage, run_job, stage_run, wait_for, wait_for_end
 from tests.host.smi import FakeSmi
@@ -137,6 +137,25 @@ def test_cards_with_somebody_elses_process_are_left_alone(tmp_path: Path, show: 
     lease.release()
     with pytest.raises(WouldWait, match="0 in use by process 4242, which is not of jobctl"):
         cards.acquire(tmp_path, Wants("run-1", 1, [0]), {"run_id": "run-1"}, refuse)
+
+
+def test_a_card_whose_lease_somebody_has_spoilt_is_passed_over_and_waited_for_where_it_is_needed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "npu0.lock").symlink_to("/etc/passwd")
+    lease = acquire(tmp_path, 2)
+    assert lease.cards == [1, 2]
+    lease.release()
+    with pytest.raises(WouldWait, match=r"waiting for card 0: 0 the lease .*npu0.lock cannot be opened: "):
+        acquire(tmp_path, 1, [0])
+
+
+def test_a_broken_card_is_passed_over_and_told(tmp_path: Path) -> None:
+    unknown = (None,) * 9
+    rows = [Card(card, 0, "910B2", "Alarm" if card == 0 else "OK", *unknown) for card in (0, 1)]
+    seen = Seen([0, 1], {0: 0, 1: 1}, Snapshot(None, None, rows, [], None, []))
+    with pytest.raises(WouldWait, match=r"waiting for 2 cards: 0 broken \(npu-smi: Alarm\)"):
+        cards.acquire(tmp_path, Wants("run-1", 2), {"run_id": "run-1"}, refuse, lambda: seen)
 
 
 def test_cards_whose_processes_have_ended_are_free_whatever_npu_smi_still_shows(tmp_path: Path, show: Show) -> None:
