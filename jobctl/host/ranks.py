@@ -17,6 +17,7 @@ from .processes import Process
 from .watch import worker_logs
 
 _LOOK_EVERY_S = 2.0
+_BLOWS = (-signal.SIGKILL, -signal.SIGSEGV, -signal.SIGBUS)  # not SIGABRT: gloo's end when a peer is gone
 _VICTIM = -signal.SIGTERM  # so the launcher ends the ranks that are left
 
 
@@ -70,7 +71,7 @@ class Ranks:
 
 def _first_of_all(failed: Dict[int, Optional[int]]) -> Dict[int, Optional[int]]:
     """Of ranks that all went between two looks: the one that was killed, when each is known to have ended otherwise."""
-    killed: Dict[int, Optional[int]] = {rank: code for rank, code in failed.items() if code == -signal.SIGKILL}
+    killed: Dict[int, Optional[int]] = {rank: code for rank, code in failed.items() if code in _BLOWS}
     return killed if len(killed) == 1 and None not in failed.values() else {}
 
 
