@@ -19,6 +19,9 @@ class Row(NamedTuple):
 _OVER = "FAILED, and the reason says {}; nothing of it lives on"
 _KILLED = "tests/chaos/test_killed_processes.py::"
 _FILES = "tests/chaos/test_files_on_the_host.py::"
+_LOST = "tests/chaos/test_lost_connections.py::"
+_DISKS = "tests/chaos/test_full_disks.py::"
+_CLOCKS = "tests/chaos/test_clocks.py::"
 _LOGINS = "tests/chaos/test_login_shells.py::"
 _CUT = "tests/e2e/test_cut_connections.py::"
 _LAPTOP = "tests/e2e/test_killed_laptop.py::"
@@ -48,6 +51,37 @@ ROWS = (
         _CUT + "test_the_run_outlives_every_session_and_the_server_itself",
     ),
     Row(
+        "sshd and its sessions are killed, started again",
+        "`submit`, in the transfer",
+        "`submit` again: exactly one run",
+        _LOST + "test_sshd_is_stopped_and_started_during_submit",
+    ),
+    Row(
+        "sshd and its sessions are killed, started again",
+        "`logs -f`",
+        "connects again; each byte of the log once",
+        _LOST + "test_sshd_is_stopped_and_started_during_logs",
+    ),
+    Row(
+        "sshd and its sessions are killed, started again",
+        "`pull`",
+        "goes on by itself, or at the next `pull`; all arrives",
+        _LOST + "test_sshd_is_stopped_and_started_during_pull",
+    ),
+    *(
+        Row(
+            "every packet is swallowed, nobody is told",
+            during,
+            outcome,
+            _LOST + "test_every_packet_is_swallowed_during_submit_logs_and_pull",
+        )
+        for during, outcome in (
+            ("`submit`, in the transfer", "given up after half a minute; `submit` again: exactly one run"),
+            ("`logs -f`", "connects again; each byte of the log once; the run did not notice"),
+            ("`pull`", "goes on by itself, or at the next `pull`; all arrives"),
+        )
+    ),
+    Row(
         "the laptop's process is killed",
         "`pull`",
         "nothing half-done under a final name; the next `pull` goes on there",
@@ -70,6 +104,41 @@ ROWS = (
         "`submit`",
         "exit 3, says where; nothing half-done; `submit` again when there is space",
         "tests/e2e/test_wrong_inputs.py::test_a_host_without_space_says_so_and_keeps_nothing_half[ssh]",
+    ),
+    Row(
+        "the disk of the host is full",
+        "training, at a checkpoint",
+        "FAILED, the reason says so; what was saved before stays",
+        _DISKS + "test_the_hosts_disk_is_full_when_a_checkpoint_is_written",
+    ),
+    Row(
+        "the disk of the host is full",
+        "training, at `status.json`",
+        "the ranks die, FAILED is told as soon as there is space",
+        _DISKS + "test_the_hosts_disk_is_full_when_the_status_is_written",
+    ),
+    Row(
+        "the disk of the laptop is full",
+        "`pull`",
+        "says so; nothing half-done under a final name; the next `pull` brings all",
+        _DISKS + "test_the_laptops_disk_is_full_in_the_middle_of_a_pull",
+    ),
+    Row("HOME of the host is read-only", "all", _WHOLE, _DISKS + "test_home_of_the_host_is_read_only"),
+    Row("/tmp of the host is noexec", "all", _WHOLE, _DISKS + "test_tmp_of_the_host_is_noexec"),
+    Row(
+        "the clock of the host jumps back an hour",
+        "training",
+        "SUCCEEDED, nothing is misfired",
+        _CLOCKS + "test_the_hosts_clock_jumps_back_while_the_run_goes_on",
+    ),
+    *(
+        Row(
+            f"the clock of the host is an hour {name}",
+            "all",
+            _WHOLE,
+            f"{_CLOCKS}test_the_hosts_clock_is_an_hour_off[{name}]",
+        )
+        for name in ("ahead", "behind")
     ),
     *(
         Row(

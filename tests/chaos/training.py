@@ -29,9 +29,17 @@ ENDLESS: Json = {"iters": 1_000_000, "step_s": 0.02}
 
 @dataclass
 class Site(Lab):
-    """A Lab whose job is a training. `host_env` lies beside: what the host's programs find in their environment."""
+    """A Lab whose job is a training.
+
+    `host_env`: a file that says what the host's programs find in their environment. `before`: words before each of the
+    laptop's commands, such as `ip netns exec NAME`.
+    """
 
     host_env: Path = Path()
+    before: tuple[str, ...] = ()
+
+    def argv(self, *args: str) -> list[str]:
+        return [*self.before, *super().argv(*args)]
 
     def train(self, plan: Json, **values: Any) -> None:
         """Write the config of a training; `plan` is its STUB_LAUNCH."""
@@ -84,20 +92,21 @@ class Site(Lab):
 
     @contextmanager
     def begun(self, *args: str) -> Iterator[subprocess.Popen[str]]:
-        """A command of the user's that goes on while something happens; ended with the block."""
-        with subprocess.Popen(
-            self.argv(*args),
-            cwd=self.laptop,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        ) as process:
+        """A command of the user's that goes on while something happens; ended with the block. Never a traceback.
+
+        What it says on standard error stands in the laptop's file `told by COMMAND`.
+        """
+        argv, env = self.argv(*args), self.environment()
+        path = self.laptop / f"told by {args[0]}"
+        with (
+            path.open("w") as told,
+            subprocess.Popen(argv, cwd=self.laptop, env=env, stdout=subprocess.PIPE, stderr=told, text=True) as process,
+        ):
             try:
                 yield process
             finally:
                 process.kill()
+        assert "Traceback" not in path.read_text(errors="replace"), path.read_text(errors="replace")
 
 
 def make_site(folder: Path, inventory: str, work_dir: Path) -> Site:
@@ -117,7 +126,7 @@ def make_site(folder: Path, inventory: str, work_dir: Path) -> Site:
     bins = f"{host}:{Path(sys.executable).parent}"
     python.write_text(f'#!/bin/sh\nexport PATH="{bins}:$PATH"\n. "{site.host_env}"\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
-    site.change_host(python=str(python))
+    site.change_host(python=str(python), lease_dir=str(host / "leases"))
     return site
 
 
