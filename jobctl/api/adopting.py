@@ -25,9 +25,17 @@ class Adopted:
 
 
 def adopt(
-    inventory: str, *, host: str | None = None, listener: Listener | None = None, records: Records | None = None
+    inventory: str,
+    *,
+    host: str | None = None,
+    by: str | None = None,
+    listener: Listener | None = None,
+    records: Records | None = None,
 ) -> Adopted:
-    """Find the runs on the hosts of an inventory. Raises InputError; a host that does not answer stops no other.
+    """Find the runs on the hosts of an inventory; with `by` only what that user has submitted. Raises InputError; a
+    host that does not answer stops no other.
+
+    A record of this laptop that is damaged is written anew, as one that it has lost.
 
     A cut submit of this laptop whose run is not on the host either is forgotten: what is left is one run, or none.
     """
@@ -47,6 +55,8 @@ def adopt(
             continue
         known = {record.run_id: record for record in book.all()}
         for run_id, status in there.items():
+            if run_id not in known and by is not None and not is_by(status.get("submitted_by"), by):
+                continue
             record = known.get(run_id) or _new_record(run_id, status, target)
             if not record.told:
                 found.append(record)
@@ -55,6 +65,11 @@ def adopt(
             book.save(record)  # to know it is all that an adopt does: whether it could be written counts
         cleared.update(_forget_cut_submits(known.values(), target, there, book))
     return Adopted(tuple(found), tuple(sorted(cleared)), errors)
+
+
+def is_by(submitted_by: object, user: str) -> bool:
+    """Whether `user` is who submitted a run, `name@laptop`; the name is enough."""
+    return isinstance(submitted_by, str) and user in (submitted_by, submitted_by.rpartition("@")[0])
 
 
 def _new_record(run_id: str, status: dict[str, object], host: Host) -> Record:

@@ -13,7 +13,7 @@ from typing import Any
 
 from jobctl.api.listener import Listener, Silent
 from jobctl.errors import InputError, JobctlError, RunNotFound
-from jobctl.host.states import FINAL
+from jobctl.host.states import FINAL, SUCCEEDED
 from jobctl.laptop.records import Record, Records
 from jobctl.remote.answers import Answer
 
@@ -38,9 +38,16 @@ class RunView:
 
 
 def runs(*, listener: Listener | None = None, records: Records | None = None) -> list[RunView]:
-    """All runs of this laptop, newest first. Hosts with unfinished runs are asked, in parallel, once each."""
-    book = records or Records()
-    return _freshen(book.all(), book, listener or Silent())
+    """All runs of this laptop, newest first. Hosts with unfinished runs are asked, in parallel, once each.
+
+    Records that are damaged are named to the listener, and hide no other.
+    """
+    book, tell = records or Records(), listener or Silent()
+    if damaged := book.damaged():
+        what = "records of this machine are damaged" if len(damaged) > 1 else "record of this machine is damaged"
+        names = ", ".join(damaged[:5]) + (", ..." if len(damaged) > 5 else "")
+        tell.note(f"{len(damaged)} {what} ({names}); written anew by: jobctl adopt -i INVENTORY")
+    return _freshen(book.all(), book, tell)
 
 
 def known_runs() -> list[Record]:
@@ -51,7 +58,7 @@ def known_runs() -> list[Record]:
 def status(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> RunView:
     """One run. Raises RunNotFound."""
     book = records or Records()
-    return _freshen([book.find(run)], book, listener or Silent())[0]
+    return _freshen([book.find(run)], book, listener or Silent(), named=True)[0]
 
 
 def cancel(
@@ -69,7 +76,7 @@ def cancel(
         raise InputError(f"the grace is a time from 0 to {_LONGEST_GRACE_S} s", value=grace_s)
     book = records or Records()
     record = book.find(run) if run is not None else _only_unfinished(book)
-    if is_final(record):
+    if has_succeeded(record):
         return RunView(record, record.status or {})
     tell = listener or Silent()
     tell.note(f"connecting to {record.host_name}")
@@ -93,8 +100,13 @@ def _only_unfinished(book: Records) -> Record:
 
 
 def is_final(record: Record) -> bool:
-    """Whether the host has said how the run ended; then it need not be asked again."""
+    """Whether the host has said how the run ended. It may be asked again: a resume, here or elsewhere, changes that."""
     return record.status is not None and record.status.get("state") in FINAL
+
+
+def has_succeeded(record: Record) -> bool:
+    """Whether the run has succeeded: that is for ever, and nobody need be asked again."""
+    return record.status is not None and record.status.get("state") == SUCCEEDED
 
 
 def host_of(record: Record) -> Any:
@@ -119,16 +131,22 @@ def _connected(record: Record, *, ask: bool = True) -> Any:
     return connect(host_of(record), ask=ask)
 
 
-def _freshen(records: Sequence[Record], book: Records, tell: Listener) -> list[RunView]:
+def _freshen(records: Sequence[Record], book: Records, tell: Listener, *, named: bool = False) -> list[RunView]:
+    """Runs as they are now. `named`: somebody asks for this very run."""
     groups: dict[str, list[Record]] = {}
     for record in records:
-        if not is_final(record):
+        if not has_succeeded(record):
             groups.setdefault(repr(sorted(record.host.items(), key=lambda item: item[0])), []).append(record)
+    if not named:  # a run that has ended may have been resumed elsewhere; that alone is no reason to ask
+        groups = {key: group for key, group in groups.items() if not all(map(is_final, group))}
+    ended = {record.run_id for record in records if is_final(record)}
     errors: dict[str, JobctlError] = {}
     if groups:
         tell.note(f"asking {', '.join(sorted({group[0].host_name for group in groups.values()}))}")
         for failed in _at_once([partial(_ask, group, book, len(records) == 1) for group in groups.values()]):
             errors.update(failed)
+    if not named:
+        errors = {run_id: error for run_id, error in errors.items() if run_id not in ended}
     now = time.time()
     return [
         RunView(
@@ -186,7 +204,7 @@ def _ask(group: Sequence[Record], book: Records, alone: bool) -> dict[str, Jobct
             continue
         if status:
             book.seen(record, status)
-        elif record.confirmed:
+        elif record.confirmed and not is_final(record):
             gone = {"state": "LOST", "reason": "its run directory is not on the host any more"}
             book.seen(record, {**(record.status or {}), **gone})
     return failed

@@ -9,13 +9,17 @@ from jobctl.cli.options import host_option, inventory_option, json_option
 @click.command("adopt")
 @inventory_option
 @host_option
+@click.option("--by", metavar="USER", help="Only runs that USER submitted, or USER@LAPTOP.")
 @json_option
-def main(inventory: str, host: str | None, as_json: bool) -> int:
-    """Find runs on the hosts that this machine does not know; clear away submits that were cut before they started."""
+def main(inventory: str, host: str | None, by: str | None, as_json: bool) -> int:
+    """Find runs on the hosts that this machine does not know; clear away submits that were cut before they started.
+
+    Records of this machine that are damaged or lost are written anew.
+    """
     from jobctl import api
 
     with show.Teller() as teller:
-        result = api.adopt(inventory, host=host, listener=teller)
+        result = api.adopt(inventory, host=host, by=by, listener=teller)
     if as_json:
         show.as_json(
             "adopt",

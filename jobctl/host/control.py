@@ -163,7 +163,7 @@ def _read_status(run_dir: Path) -> Json:
 
 
 def list_runs(root: Path) -> List[Json]:
-    """The status of every run below `root`, oldest first. A folder that is no run is left out."""
+    """The status of every run below `root`, with `submitted_by`, oldest first. A folder that is no run is left out."""
     found: List[Json] = []
     try:
         names = os.listdir(str(root / "runs"))
@@ -173,9 +173,10 @@ def list_runs(root: Path) -> List[Json]:
         if name.startswith("."):
             continue
         try:
-            found.append(status(root / "runs" / name))
+            told = status(root / "runs" / name)
         except OpError:
             continue
+        found.append(dict(told, submitted_by=(read_job(root / "runs" / name) or {}).get("submitted_by")))
     return sorted(found, key=lambda one: (_number(one.get("submitted_at")), one["run_id"]))
 
 

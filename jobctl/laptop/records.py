@@ -108,6 +108,10 @@ class Records:
         found = filter(None, (self.get(path.stem) for path in self._folder.glob("*.json")))
         return sorted(found, key=lambda record: (record.submitted_at, record.run_id), reverse=True)
 
+    def damaged(self) -> list[str]:
+        """The run ids of files that are no records: `jobctl adopt` writes them anew."""
+        return sorted(path.stem for path in self._folder.glob("*.json") if self.get(path.stem) is None)
+
     def find(self, prefix: str | None) -> Record:
         """By any unambiguous prefix of the run id; None: the newest. Raises RunNotFound."""
         records = self.all()
