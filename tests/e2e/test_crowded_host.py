@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.lab import Lab
+from tests.host.runs import read_lines
 from tests.host.smi import FakeSmi
 
 TEMPLATE = """\
@@ -77,3 +79,22 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(crowded: Lab, na
     said = crowded.run("submit", "config.yaml", "-i", str(crowded.inventory), *options, expect=2)
     assert words in said.err
     assert crowded.runs_on_host() == []
+
+
+def test_two_submits_at_the_same_instant_for_the_same_cards_run_one_after_the_other(crowded: Lab) -> None:
+    argv = crowded.argv("submit", "config.yaml", "-i", str(crowded.inventory), "--cards", "0-3", "--set", "seconds=1")
+    submits = [
+        subprocess.Popen(argv, cwd=crowded.laptop, env=crowded.environment(), stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    runs = [submit.communicate()[0].strip() for submit in submits]
+    assert len(set(runs)) == 2
+    turns = []
+    for run_id in runs:
+        status = crowded.wait(run_id)
+        assert (status["state"], status["cards"]) == ("SUCCEEDED", [0, 1, 2, 3])
+        events = read_lines(crowded.work_dir / "runs" / run_id / "events.jsonl")
+        since = next(line["since"] for line in events if line["event"] == "cards_held")
+        turns.append((since, next(line["at"] for line in events if line["event"] == "stage_ended")))
+    first, second = sorted(turns)
+    assert first[1] <= second[0]
