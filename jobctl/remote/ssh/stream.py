@@ -102,7 +102,7 @@ class SshStream:
         try:
             data: bytes = self._channel.recv(size)
         except (OSError, EOFError, paramiko.SSHException) as error:
-            # Having read, recv tells the host that there is room again (paramiko 5.1.0): the connection may go just then.
+            # Having read, recv tells the host that there is room again (paramiko 5.1.0); it may be gone just then.
             if self._closed:
                 return b""
             raise make_connection_lost(self._name, self._session.saved_exception or error) from None
