@@ -39,6 +39,37 @@ ROWS = (
         _KILLED + "test_the_supervisor_is_killed",
     ),
     Row(
+        "the supervisor gets SIGKILL, with `retry`",
+        "training",
+        "begins again by itself; SUCCEEDED",
+        "tests/host/test_keeper.py::test_a_lost_run_begins_again_by_itself_when_its_retry_says_so",
+    ),
+    Row(
+        "the keeper beside the supervisor gets SIGKILL",
+        "training",
+        "the run goes on; SUCCEEDED",
+        "tests/host/test_keeper.py::test_a_run_that_loses_its_keeper_goes_on_to_its_end",
+    ),
+    Row(
+        "a rank is killed five times at random, with `retry`",
+        "training, at steps and saves",
+        "all iterations and the last checkpoint; at most one save interval repeated each time",
+        "tests/host/test_resume.py::test_a_training_killed_five_times_ends_with_all_its_iterations[7]",
+    ),
+    Row(
+        "the host has been restarted, with `on_boot: resume`",
+        "training",
+        "goes on by the line in the crontab",
+        "tests/host/test_boot.py::test_a_run_that_a_restart_ended_goes_on_by_the_line_in_the_crontab",
+    ),
+    Row(
+        "two submits at the same instant for the same cards",
+        "`submit`",
+        "two runs, one after the other",
+        "tests/e2e/test_crowded_host.py::"
+        "test_two_submits_at_the_same_instant_for_the_same_cards_run_one_after_the_other",
+    ),
+    Row(
         "sessions of sshd are killed, three times",
         "`logs -f`",
         "connects again; each byte of the log once",
