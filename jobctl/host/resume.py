@@ -95,6 +95,8 @@ def begin_again(run_dir: Path, job: Json, cause: str, beginning: Optional[Beginn
         stage["attempts"] = max(int(stage.get("attempts") or 0), _attempts_in_logs(run_dir, stage["name"]))
         if index >= at:
             stage.update(state=states.WAITING, started_at=None, ended_at=None, exit_code=None, reason=None)
+        elif stage["state"] != states.SUCCEEDED:  # a training that reached its last iteration, see find_beginning
+            stage.update(state=states.SUCCEEDED, reason=None)
         if index >= at and cause != "lost":
             stage.update(tries=0, checkpoint_wanted=None)
     chosen = beginning.checkpoint if beginning else None
@@ -133,7 +135,7 @@ def find_beginning(run_dir: Path, job: Json, status: Json, wish: Wish) -> Beginn
     undone = [stage["name"] for stage in status["stages"][:index] if stage["state"] != states.SUCCEEDED]
     if undone:
         why = "{} comes before {} and has not succeeded".format(undone[0], names[index])
-        if not _is_complete(run_dir, job, names.index(undone[0]), status) or len(undone) > 1:
+        if len(undone) > 1 or not _is_complete(run_dir, job, names.index(undone[0]), status):
             raise _refused(run_dir, why, hint="--from {}".format(undone[0]))
     if wish.checkpoint is None:
         return Beginning(index)
@@ -141,12 +143,16 @@ def find_beginning(run_dir: Path, job: Json, status: Json, wish: Wish) -> Beginn
 
 
 def _is_complete(run_dir: Path, job: Json, index: int, status: Json) -> bool:
-    """Whether a training has a checkpoint of its last iteration: what follows it can be done."""
+    """Whether a training has a checkpoint of its last iteration, and all it must leave: what follows can be done."""
+    from .stage import missing_of  # here, not above: it brings the whole supervisor, and each laptop's channel loads us
+
     stage = job["stages"][index]
-    iters = iters_of(stage, status)
-    if not stage.get("checkpoints") or iters is None:
+    spec, iters = stage.get("checkpoints"), iters_of(stage, status)
+    if not spec or iters is None or missing_of(run_dir, stage.get("must_leave") or []):
         return False
-    return any(one.iteration >= iters for one in complete_checkpoints(run_dir, stage["checkpoints"]))
+    if spec.get("best") and defect_of(run_dir / spec["best"]) is not None:
+        return False
+    return any(one.iteration >= iters for one in complete_checkpoints(run_dir, spec))
 
 
 def _checked_checkpoint(run_dir: Path, job: Json, index: int, status: Json, given: str) -> Checkpoint:

@@ -20,7 +20,7 @@ Its arguments are then PaddleSeg's `--iters N` and `--resume_model FOLDER`.
     mious                    the mIoU of each evaluation, in order of iterations; default: better each time
     keep_checkpoint_max      how many of its own checkpoints a launch keeps; default: all
     kill_at                  for each attempt [rank, iter, where] or null: SIGKILL for that rank at that iteration;
-                             where: "step", "save" (half of model.pdopt is written), "best" (half of best_model is)
+                             where: "step", "save" (half of model.pdopt is written), "best" (half of best_model), "end"
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def rank_main(rank: int, resume_from: str | None, iters: int) -> int:
         kill_here(rank, number, "step")
         if rank == 0 and "save_interval" in PLAN:
             saver.after(number)
+        kill_here(rank, number, "end")
     if rank == 0 and "save_interval" not in PLAN:
         save(iters)
     if PLAN.get("stay"):

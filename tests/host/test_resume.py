@@ -246,6 +246,24 @@ def test_a_training_that_is_complete_is_not_resumed(tmp_path: Path) -> None:
     )
 
 
+def test_what_follows_a_training_killed_after_its_last_iteration_can_be_done(tmp_path: Path) -> None:
+    plan = {"iters": 8, "save_interval": 4, "kill_at": [[0, 8, "end"]]}
+    stages = [training(plan), python_stage("export", "pass")]
+    assert run_job(tmp_path, make_job("run", stages))["state"] == "FAILED"
+    run_dir = tmp_path / "runs" / "run"
+    resume.resume(tmp_path, run_dir, Wish(stage="export"), {})
+    status = wait_for_end(run_dir)
+    assert status["state"] == "SUCCEEDED"
+    assert [(stage["state"], stage["attempts"]) for stage in status["stages"]] == [("SUCCEEDED", 1), ("SUCCEEDED", 1)]
+
+
+def test_a_stage_in_between_cannot_be_left_out(tmp_path: Path) -> None:
+    stages = [training({"iters": 8, "save_interval": 4, "kill_at": [[0, 5, "step"]]}), python_stage("export", "pass")]
+    assert run_job(tmp_path, make_job("run", stages))["state"] == "FAILED"
+    with pytest.raises(OpError, match="train comes before export and has not succeeded"):
+        resume.resume(tmp_path, tmp_path / "runs" / "run", Wish(stage="export"), {})
+
+
 def test_another_number_of_cards_is_refused(tmp_path: Path) -> None:
     job = make_job("run", [python_stage("s", "pass")], device="npu", cards=4)
     with pytest.raises(OpError, match="it began with 4 cards, and --cards names 2") as caught:
