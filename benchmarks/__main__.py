@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import startup, submit
+from benchmarks import startup, submit, supervisor
 from benchmarks.table import show
 
 
@@ -24,6 +24,8 @@ def main() -> None:
         rows += submit.measure(turns, Path(folder))
     files = f"{submit.CODE_FILES} code files, {submit.DATA_FILES} pictures"
     show(rows, f"medians of {turns} turns; ratios to the first row of a group; {files}")
+    print("measuring the supervisor ...", file=sys.stderr)
+    supervisor.main()
 
 
 if __name__ == "__main__":
