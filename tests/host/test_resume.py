@@ -209,11 +209,6 @@ def test_a_secret_must_be_sent_again(tmp_path: Path) -> None:
     assert not (run_dir / "secrets.json").exists()
 
 
-def break_checkpoint(run_dir: Path) -> None:
-    path = run_dir / "output" / "iter_8" / "model.pdopt"
-    path.write_bytes(path.read_bytes()[:-1])
-
-
 REFUSED: dict[str, tuple[Wish, str]] = {
     "best_model": (Wish(checkpoint="best_model"), "best_model cannot be gone on from: it is the weights alone"),
     "one that is not there": (Wish(checkpoint="iter_9"), "there is no checkpoint iter_9"),
@@ -228,7 +223,8 @@ REFUSED: dict[str, tuple[Wish, str]] = {
 def test_what_cannot_be_resumed_is_refused_and_nothing_changes(tmp_path: Path, name: str) -> None:
     wish, why = REFUSED[name]
     run_dir = failed_run(tmp_path)
-    break_checkpoint(run_dir)
+    cut = run_dir / "output" / "iter_8" / "model.pdopt"
+    cut.write_bytes(cut.read_bytes()[:-1])
     before = {path: path.read_bytes() for path in run_dir.glob("*.json*")}
     with pytest.raises(OpError) as caught:
         resume.resume(tmp_path, run_dir, wish, {})
