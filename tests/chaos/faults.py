@@ -70,6 +70,12 @@ ROWS = (
         "test_two_submits_at_the_same_instant_for_the_same_cards_run_one_after_the_other",
     ),
     Row(
+        "20 runs of four cards for eight cards",
+        "waiting",
+        "never more than two at once, in order, all SUCCEEDED",
+        "tests/host/test_crowd.py::test_twenty_runs_of_four_cards_on_eight_run_two_at_a_time_in_the_order_they_came",
+    ),
+    Row(
         "sessions of sshd are killed, three times",
         "`logs -f`",
         "connects again; each byte of the log once",
@@ -117,6 +123,15 @@ ROWS = (
         "`pull`",
         "nothing half-done under a final name; the next `pull` goes on there",
         _CUT + "test_a_pull_that_is_cut_goes_on_where_it_stopped",
+    ),
+    *(
+        Row(
+            f"the laptop's process is killed before each step of the {side}",
+            "`submit`",
+            "`submit` again: exactly one run",
+            f"tests/chaos/test_every_step_of_submit.py::test_the_laptop_is_killed_at_each_step[{side}]",
+        )
+        for side in ("laptop", "host")
     ),
     Row(
         "the laptop's process is killed at seven moments",
