@@ -73,9 +73,7 @@ def submit(
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s)
     wish.check(written.job)
     target = prepare.load_target(inventory, host)
-    tell.note("reading code and data")
-    inputs = prepare.gather_inputs(written)
-    _tell_left_out(inputs, tell)
+    inputs = _read_inputs(written, tell)
     book = records or Records()
     digest = prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:
@@ -94,8 +92,7 @@ def submit(
         # Not understood is not refused: the record stays, and the same submit again finds the run.
         status = waited or answer.status()
         book.seen(record, status)
-        for warning in status.get("warnings") or []:
-            tell.note(f"warning: {warning['text']}")
+        _tell_warnings(status, tell)
         submitted = Submitted(record.run_id, target.name, status["state"], again)
         refused = refusal(status, record.run_id, target.name) if wish.wait_s == 0 else None
         if refused is None:
@@ -112,11 +109,19 @@ def _ask(channel: HostChannel, record: Record) -> dict[str, Any] | None:
     return Answer(channel.host, reply.header).status_of(record.run_id)
 
 
-def _tell_left_out(inputs: prepare.Inputs, tell: Listener) -> None:
+def _tell_warnings(status: dict[str, Any], tell: Listener) -> None:
+    for warning in status.get("warnings") or []:
+        tell.note(f"warning: {warning['text']}")
+
+
+def _read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
+    tell.note("reading code and data")
+    inputs = prepare.gather_inputs(written)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
             tell.note(f"{name}: left out: {'; '.join(tree.left_out[:3])}{more}")
+    return inputs
 
 
 def _new_record(written: prepare.Written, host: Host) -> Record:
