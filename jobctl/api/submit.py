@@ -64,18 +64,16 @@ def submit(
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
-    `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns once the run has its cards, and raises
-    NoCardsFree where others have them; the run is FAILED then.
-    Raises InputError, HostError, TransferError and their kinds. Then nothing runs, unless the error says that it may.
+    `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns once the run has its cards; NoCardsFree:
+    others have them, and the run is FAILED. Raises InputError, HostError, TransferError and their kinds. Then nothing
+    runs, unless the error says that it may.
     """
     tell = listener or Silent()
     written = prepare.load(config, sets)
-    wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s)
-    wish.check(written.job)
+    wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
     target = prepare.load_target(inventory, host)
     inputs = _read_inputs(written, tell)
-    book = records or Records()
-    digest = prepare.submission_digest(written, target, inputs, wish)
+    book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:
         again = record.sent
         tell.note(f"connecting to {target.name}")
@@ -99,9 +97,9 @@ def submit(
             announce(submitted)
         record.told = True
         book.save(record)
-    if refused is not None:
-        raise refused
-    return submitted
+    if refused is None:
+        return submitted
+    raise refused
 
 
 def _ask(channel: HostChannel, record: Record) -> dict[str, Any] | None:

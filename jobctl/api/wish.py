@@ -26,8 +26,8 @@ class Wish:
     exclusive: bool = False
     wait_s: float | None = None
 
-    def check(self, job: Job) -> None:
-        """Cards by number must be those of the job, no more and no fewer. Raises InputError."""
+    def checked(self, job: Job) -> Wish:
+        """Itself. Cards by number must be those of the job, no more and no fewer. Raises InputError."""
         wait = "--no-wait" if self.wait_s == 0 else "--wait"
         asked = {"--cards": self.cards is not None, "--exclusive": self.exclusive, wait: self.wait_s is not None}
         if job.device == "cpu" and any(asked.values()):
@@ -37,7 +37,7 @@ class Wish:
         if self.wait_s is not None and not 0 <= self.wait_s < float("inf"):
             raise InputError("a wait is a time from 0 s on", value=self.wait_s)
         if self.cards is None:
-            return
+            return self
         if len(set(self.cards)) != len(self.cards):
             raise InputError("a card is named twice in --cards", value=list(self.cards))
         if len(self.cards) != job.cards:
@@ -46,6 +46,7 @@ class Wish:
                 value=list(self.cards),
                 hint="`cards` of the job is the number of processes that train, one on each card",
             )
+        return self
 
 
 def await_cards(status: dict[str, Any], ask: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
