@@ -91,15 +91,21 @@ def submit(
         status = waited or answer.status()
         book.seen(record, status)
         _tell_warnings(status, tell)
-        submitted = Submitted(record.run_id, target.name, status["state"], again)
-        refused = refusal(status, record.run_id, target.name) if wish.wait_s == 0 else None
-        if refused is None:
-            announce(submitted)
-        record.told = True
-        book.save(record)
+        return _tell(Submitted(record.run_id, target.name, status["state"], again), wish, record, book, announce)
+
+
+def _tell(
+    submitted: Submitted, wish: Wish, record: Record, book: Records, announce: Callable[[Submitted], None]
+) -> Submitted:
+    """The user is told: of the run, or that who did not want to wait got no cards. Raises NoCardsFree."""
+    refused = refusal(record.status or {}, record.run_id, submitted.host) if wish.wait_s == 0 else None
     if refused is None:
-        return submitted
-    raise refused
+        announce(submitted)
+    record.told = True
+    book.save(record)
+    if refused is not None:
+        raise refused
+    return submitted
 
 
 def _ask(channel: HostChannel, record: Record) -> dict[str, Any] | None:
