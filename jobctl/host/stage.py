@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from . import failure, retry, states, verdict
+from . import disk, failure, retry, states, verdict
 from .attempt import Outcome, run_attempt, stage_log_path, worker_log_dir
 from .files import Json
 from .going_on import Complete, put_best_back, with_checkpoint
@@ -16,6 +16,7 @@ from .step import Run
 from .watch import worker_logs
 
 _TAIL_BYTES = 256 * 1024
+_FULL_BYTES = 1024 * 1024
 
 
 def run_stage(run: Run, index: int) -> Optional[str]:
@@ -153,6 +154,7 @@ def _judge(run: Run, stage: Json, attempt: int, outcome: Outcome, workers: Dict[
         distributed=any(step.get("distributed") for step in stage["steps"]),
         gone=outcome.gone,
         oom=outcome.oom,
+        full=disk.free_bytes_of(run.run_dir) < _FULL_BYTES,
     )
     found = verdict.hide_in(verdict.make_verdict(facts), run.journal.hide)
     run.journal.change(verdict=found)

@@ -69,6 +69,7 @@ class Facts(NamedTuple):
     distributed: bool = False
     gone: Optional[Dict[int, Optional[int]]] = None  # ranks seen to go before all others, and what they ended with
     oom: Optional[str] = None  # what the kernel says of killing something for want of memory meanwhile
+    full: bool = False  # the run's disk has no room: programs die of it while they write their last words
 
 
 def would_repeat(kind: Optional[str]) -> bool:
@@ -86,6 +87,8 @@ def make_verdict(facts: Facts) -> Json:
     text = facts.workers.get(rank, "") if rank is not None else facts.log
     line = said or failure.last_line(facts.log) or "it said nothing"
     kind = facts.kind or _kind(facts, said or "", fault, code)
+    if facts.full and kind in ("crash", "unknown"):
+        kind = "disk"
     lines = evidence(text or facts.log, said)
     if kind == "oom" and facts.oom:
         lines = [*lines[1 - _EVIDENCE_LINES :], _short(facts.oom)]

@@ -35,7 +35,7 @@ ROWS = (
     Row(
         "the supervisor gets SIGKILL",
         "training",
-        "LOST in `ps`; `cancel` ends what it left: CANCELLED",
+        "LOST, and `ps` says why; its keeper has ended the ranks; `cancel`: CANCELLED",
         _KILLED + "test_the_supervisor_is_killed",
     ),
     Row(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.chaos.sound import assert_sound
 from tests.chaos.training import ENDLESS, Site
+from tests.host.runs import marked_processes
 
 RANK_ENDS = {"SIGKILL": (2, signal.SIGKILL), "SIGSEGV": (1, signal.SIGSEGV)}
 
@@ -40,7 +41,9 @@ def test_the_supervisor_is_killed(site: Site) -> None:
     run_id = site.started(ENDLESS)
     found = site.until(run_id, lambda found: found["state"] == "RUNNING")
     os.kill(found["supervisor"]["pid"], signal.SIGKILL)
+    site.until(run_id, lambda found: found["state"] == "LOST")
+    assert marked_processes(site.run_dir(run_id)) == []  # its keeper has ended them
     row = site.run("ps", "--json").json()["data"][0]
-    assert row["state"] == "LOST"
+    assert (row["state"], "SIGKILL" in row["reason"]) == ("LOST", True)
     site.run("cancel", run_id)
     assert_sound(site, "CANCELLED", run_id)
