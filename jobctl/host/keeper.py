@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, List, Optional
 
-from . import processes, retry, states
+from . import oom, processes, retry, states
 from .files import append_line, read_json, write_json
 from .names import CANCEL_FILE
 
@@ -30,6 +30,7 @@ def keep(run_dir: Path, supervise: Callable[[], int]) -> int:
     asked: List[int] = []
     losses = 0
     while True:
+        begun = time.monotonic()
         try:
             child = os.fork()
         except OSError:  # no room for a second process: better no keeper than no run
@@ -44,7 +45,7 @@ def keep(run_dir: Path, supervise: Callable[[], int]) -> int:
         if os.WIFEXITED(status) and (read_json(run_dir / "status.json") or {}).get("state") in states.FINAL:
             return os.WEXITSTATUS(status)
         losses += 1
-        ended = _in_words(status)
+        ended = _in_words(status, begun)
         _clear_up(run_dir, child, ended)
         if os.WIFEXITED(status) or asked or not _begin_again(run_dir, ended, losses, asked):
             return 1
@@ -109,10 +110,18 @@ def _wait(run_dir: Path, reason: str, delay_s: float, asked: List[int]) -> bool:
     return True
 
 
-def _in_words(status: int) -> str:
+def _in_words(status: int, begun: float) -> str:
+    """How the supervisor ended, and the kernel's line on a kill for want of memory since `begun`, where we may read it.
+
+    Whom it killed stands in the line: inside a container its pids are not ours.
+    """
     if os.WIFEXITED(status):
         return "its supervisor ended with exit code {}, see supervisor.log".format(os.WEXITSTATUS(status))
     signum = os.WTERMSIG(status)
+    killed_for_memory = oom.last_words(begun) if signum == signal.SIGKILL else None
+    if killed_for_memory is not None:
+        words = "its supervisor was killed by SIGKILL; meanwhile the kernel killed for want of memory: {}"
+        return words.format(killed_for_memory)
     try:
         return "its supervisor was killed by " + signal.Signals(signum).name
     except ValueError:  # real-time signals have no name there

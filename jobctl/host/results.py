@@ -29,6 +29,7 @@ PULLED = "pulled.json"
 
 _HASHES = ".artifact-hashes.json"
 _ROWS = 1000  # in one reply; a frame's header has a limit
+_LOGS = ("logs/*.log", "logs/*.hang-*.txt", "log/*/workerlog.*")
 _STAGE_LOG = re.compile(r"logs/[^/]+\.log\Z")
 _WORKER_LOG = re.compile(r"log/[^/]+/workerlog\.\d+\Z")
 
@@ -47,7 +48,7 @@ def find(run_dir: Path) -> List[Tuple[str, str]]:
 
 def _patterns(run_dir: Path) -> List[Tuple[str, str]]:
     """(artifact name, glob); of several that match a file the last counts."""
-    patterns = [("records", name) for name in RECORDS] + [("logs", "logs/*.log"), ("logs", "log/*/workerlog.*")]
+    patterns = [("records", name) for name in RECORDS] + [("logs", glob) for glob in _LOGS]
     job = read_job(run_dir) or {}
     return patterns + [(artifact["name"], artifact["path"]) for artifact in job.get("artifacts", [])]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobctl.host import disk, npu_smi, oom, processes, stacks, watchdogs
+from jobctl.host import disk, npu_smi, oom, processes, results, stacks, watchdogs
 from jobctl.host.journal import Journal
 from jobctl.host.ranks import Ranks
 from jobctl.host.signals import Signals
@@ -77,6 +77,7 @@ def test_a_hang_leaves_the_stacks_of_the_processes_behind(tmp_path: Path) -> Non
     assert "State:" in stacks.read_text()
     assert "waits in" in stacks.read_text()
     assert stacks.stat().st_mode & 0o077 == 0
+    assert ("logs/s.hang-1.txt", "logs") in results.find(tmp_path / "runs" / "hang-1"), "pull brings it"
 
 
 def test_the_stacks_are_those_of_py_spy_where_the_environment_has_it_and_hold_no_secret(tmp_path: Path) -> None:
