@@ -40,7 +40,7 @@ def read_json(path: Path) -> Optional[Json]:
     """The object in `path`; None when the file is missing or is not a JSON object."""
     try:
         found = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last: brackets in brackets without end
         return None
     return found if isinstance(found, dict) else None
 

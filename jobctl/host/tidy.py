@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Set
 
-from . import tidy_runs, tidy_shared, tidy_unused
+from . import states, tidy_runs, tidy_shared, tidy_unused
 from .removal import Item, StillNeeded, no_transfer
 from .server import OpError, Request
 
@@ -32,6 +32,10 @@ def gc(request: Request, root: Path, clock: Callable[[], float] = time.time) -> 
     older_than_s, delete = float(params["older_than_s"]), bool(params.get("delete"))
     if not older_than_s >= 0:
         raise OpError("input", "an age is not negative: %r" % older_than_s)
+    for folder in ("runs", "staging"):
+        if (root / folder).is_symlink():
+            hint = "let `work_dir:` name the real place"
+            raise OpError("input", "%s/ is a link, and nothing is removed behind a link" % folder, hint=hint)
     rows: List[Dict[str, Any]] = []
 
     def tell(items: List[Item]) -> None:
@@ -55,6 +59,10 @@ def _shared(
     def left() -> List[tidy_runs.RunHere]:
         return [run for run in tidy_runs.runs_here(root) if "runs/" + run.name not in going]
 
+    unknown = [run for run in left() if run.may_go_on and run.path.parent.name == "runs" and not states.is_job(run.job)]
+    if unknown:
+        why = "what run {} needs is not known: its job.json is damaged".format(unknown[0].name)
+        return tell([Item("shared", "what runs share", 0, None, why)])
     tell(tidy_unused.survey(root, left(), older_than_s, now))
     with no_transfer(root) if delete else _nobody_minds() as alone:
         # Looked at again: a submit may have come.

@@ -16,7 +16,7 @@ from jobctl.host import control, tidy
 from jobctl.host.locks import is_held
 from jobctl.host.objects import SETTLED
 from jobctl.host.ops import make_ops
-from jobctl.host.server import Request
+from jobctl.host.server import OpError, Request
 from jobctl.host.trees import Trees
 from tests.host.runs import Json, make_job, python_stage, run_job, stage_run, wait_for
 
@@ -206,6 +206,29 @@ def test_a_dataset_goes_only_when_no_run_needs_it_and_one_says_so(weird_path: Pa
     assert folder.is_dir() and not run_dir.exists()
     assert name in gc(weird_path, delete=True, datasets=True)
     assert not folder.exists()
+
+
+def test_while_a_run_that_may_go_on_does_not_tell_what_it_needs_all_that_runs_share_stays(weird_path: Path) -> None:
+    tree = add_tree(weird_path, {"a.png": b"picture"})
+    folder = Trees(weird_path).dataset("city", tree)
+    failing = [python_stage("s", "raise SystemExit(1)")]
+    run_job(weird_path, make_job("failed", failing, data=[{"name": "city", "link": "in", "target": str(folder)}]))
+    (weird_path / "runs" / "failed" / "job.json").write_text("[" * 100_000)
+    rows = gc(weird_path, days_later=20, delete=True, datasets=True, older_than_s=25 * DAY_S)
+    assert "what run failed needs is not known" in rows["keep what runs share"]["why"]
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize("name", ["runs", "staging"])
+def test_runs_behind_a_link_are_not_touched(weird_path: Path, tmp_path: Path, name: str) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    run_dir = finished_run(weird_path)
+    pull(weird_path, "done")
+    (work / name).symlink_to(weird_path / name)
+    with pytest.raises(OpError, match="is a link"):
+        gc(work, delete=True)
+    assert run_dir.is_dir()
 
 
 def make_environment(root: Path, name: str) -> Path:
