@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import pwd
 import shlex
 import subprocess
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from .locks import locked
 from .program import argv_of
@@ -70,28 +73,49 @@ def _mark(root: Path) -> str:
 
 def _edit(change: Callable[[str], str]) -> None:
     """Write the crontab until it reads as it should: nothing locks it against others, crontab(1) least of all."""
-    for _ in range(_TRIES):
-        old = _read()
-        new = change(old)
-        if new == old:
-            return
-        _write(new)
+    with _alone():
+        for _ in range(_TRIES):
+            old = _read()
+            new = change(old)
+            if new == old:
+                return
+            _write(new)
     raise NoCrontab("what crontab takes is not what it gives back")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One at a time among all work_dirs of this user. A folder is locked without a file being made; NFS may refuse."""
+    try:
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        raise NoCrontab("this user has no name on this host") from None
+    descriptor = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read() -> str:
     code, out, err = _crontab(["-l"])
     if code == 0:
         return out
-    # Debian's cron and cronie: "no crontab for alice"; BusyBox: "crontab: can't open 'alice': No such file".
-    if "no crontab for" in err or "can't open" in err:
+    if _is_none(err):
         return ""
     raise NoCrontab("crontab -l says: {}".format(err.strip() or "exit code {}".format(code)))
 
 
+def _is_none(err: str) -> bool:
+    """Debian's cron and cronie: "no crontab for alice"; BusyBox: "crontab: can't open 'alice': No such file"."""
+    return "no crontab for" in err or "can't open" in err
+
+
 def _write(text: str) -> None:
     code, _, err = _crontab(["-"], text) if text else _crontab(["-r"])
-    if code != 0:
+    if code != 0 and not (_is_none(err) and not text):  # somebody else has removed it a moment ago
         raise NoCrontab("crontab says: {}".format(err.strip() or "exit code {}".format(code)))
 
 
