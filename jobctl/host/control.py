@@ -36,25 +36,26 @@ def start(root: Path, run_id: str, argv: Optional[List[str]] = None) -> Json:
         lock = _lock_if_new(root, run_dir)
         if lock is None:
             return status(run_dir)
-        try:
-            child = _spawn(root, run_dir, lock, argv or argv_of("supervise", str(run_dir)))
-        finally:
-            os.close(lock)
+        child = _hand_over(root, run_dir, lock, argv)
     _await_supervisor(run_dir, child)
     return status(run_dir)
 
 
-def revive(root: Path, run_dir: Path, lock: int, argv: Optional[List[str]] = None) -> Json:
+def revive(root: Path, run_dir: Path, lock: int) -> Json:
     """Start a supervisor for a run that `resume.begin_again` has prepared; its status. Raises OpError "supervisor".
 
     `lock` is the run's supervisor.lock, held; it is handed down, and closed here.
     """
+    _await_supervisor(run_dir, _hand_over(root, run_dir, lock, None))
+    return status(run_dir)
+
+
+def _hand_over(root: Path, run_dir: Path, lock: int, argv: Optional[List[str]]) -> subprocess.Popen[bytes]:
+    """Start the supervisor, which holds `lock` from here on; ours is closed."""
     try:
-        child = _spawn(root, run_dir, lock, argv or argv_of("supervise", str(run_dir)))
+        return _spawn(root, run_dir, lock, argv or argv_of("supervise", str(run_dir)))
     finally:
         os.close(lock)
-    _await_supervisor(run_dir, child)
-    return status(run_dir)
 
 
 def _lock_if_new(root: Path, run_dir: Path) -> Optional[int]:
