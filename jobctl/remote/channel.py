@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -33,8 +34,10 @@ class Reply(NamedTuple):
 class HostChannel:
     """Frames over one stream, for one host. Safe for use by several threads."""
 
-    def __init__(self, started: Started, host: str) -> None:
+    def __init__(self, started: Started, host: str, transport: Transport | None = None) -> None:
         self.host = host
+        self._transport = transport
+        """Ours alone, to be closed with the channel."""
         self._stream = started.stream
         self._reader = _ExactReader(started.stream, started.rest, self._hear)
         self._write = threading.Lock()
@@ -43,6 +46,9 @@ class HostChannel:
         self._heard = time.monotonic()
         self._lost: ConnectionLost | None = None
         self._closed = threading.Event()
+        self.another: Callable[[], HostChannel | None] = lambda: None
+        """Opens a further channel to the same host, over a connection of its own, for bytes in bulk; None where that is
+        not to be had. Asks nobody; takes as long as connecting does. Raises HostErrors."""
         self.round_trips = 0
         """Requests sent and answered, for benchmarks."""
         self._reading = threading.Thread(target=self._read_replies, daemon=True, name=f"jobctl-read-{host}")
@@ -90,6 +96,8 @@ class HostChannel:
         self._closed.set()
         self._fail(ConnectionLost("the channel was closed", where=self.host))
         self._stream.close()
+        if self._transport:
+            self._transport.close()
 
     def __enter__(self) -> HostChannel:
         return self
@@ -214,7 +222,20 @@ class _ExactReader:
 
 def open_host_channel(transport: Transport, *, root: str, python: str) -> HostChannel:
     """Bootstrap the host program and open the channel. Raises what `bootstrap` raises."""
-    return HostChannel(bootstrap(transport, root=root, python=python), transport.name)
+    channel = HostChannel(bootstrap(transport, root=root, python=python), transport.name)
+    channel.another = partial(_open_another, transport, root, python)
+    return channel
+
+
+def _open_another(transport: Transport, root: str, python: str) -> HostChannel | None:
+    further = transport.another()
+    if further is None:
+        return None
+    try:
+        return HostChannel(bootstrap(further, root=root, python=python), further.name, further)
+    except BaseException:
+        further.close()
+        raise
 
 
 def _as_error(host: str, error: object) -> JobctlError:

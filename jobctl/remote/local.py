@@ -36,6 +36,9 @@ class LocalTransport:
         self._streams.append(stream)
         return stream
 
+    def another(self) -> None:
+        """No link between us that one program could not fill."""
+
     def close(self) -> None:
         """Hang up on everything that was started. Safe to call twice."""
         for stream in self._streams:

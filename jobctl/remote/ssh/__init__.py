@@ -7,6 +7,7 @@ keys.py       identity files and the agent         auth.py      who we are: keys
 dial.py       sockets that notice a dead peer      session.py   paramiko's Transport, repaired
 connect.py    the chain of hops                    failures.py  what went wrong, in words
 stream.py     one running program                  transport.py the Transport of `jobctl.remote.transport`
+openssh.py    the system's ssh, for bytes in bulk  openssh_files.py what it is told (pure)
 """
 
 from jobctl.remote.ssh.make import make_ssh_transport
