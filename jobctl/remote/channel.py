@@ -23,6 +23,7 @@ from jobctl.remote.bootstrap import Started, bootstrap
 from jobctl.remote.transport import ByteStream, Transport
 
 _LAST_WORDS_S = 2.0  # for reading what a host has still said, once it takes no more
+_PIECE = 64 << 10
 _WINDOW = 64  # frames of one exchange that may wait to be read; the stream itself stops beyond that
 
 
@@ -36,6 +37,7 @@ class HostChannel:
 
     def __init__(self, started: Started, host: str, transport: Transport | None = None) -> None:
         self.host = host
+        self.in_bulk = transport is not None and transport.in_bulk
         self._transport = transport
         """Ours alone, to be closed with the channel."""
         self._stream = started.stream
@@ -60,11 +62,14 @@ class HostChannel:
         with self.exchange(op, payload, **params) as exchange:
             return exchange.receive()
 
-    def exchange(self, op: str, payload: bytes = b"", **params: Any) -> Exchange:
-        """A request whose replies are read one by one, and to which frames can be added."""
+    def exchange(self, op: str, payload: bytes = b"", *, window: int = _WINDOW, **params: Any) -> Exchange:
+        """A request whose replies are read one by one, and to which frames can be added.
+
+        `window`: how many of its replies may wait to be read; large ones fill memory.
+        """
         with self._write:
             key, self._next_id = self._next_id, self._next_id + 1
-            replies: queue.Queue[Reply] = queue.Queue(maxsize=_WINDOW)
+            replies: queue.Queue[Reply] = queue.Queue(maxsize=window)
             self._open[key] = replies
         self.round_trips += 1
         exchange = Exchange(self, key, replies)
@@ -206,18 +211,21 @@ class _ExactReader:
     def __init__(self, stream: ByteStream, already: bytes, heard: Callable[[], None]) -> None:
         self._stream = stream
         self._heard = heard
-        self._buffer = bytearray(already)
+        self._rest = memoryview(already)
 
     def read(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            piece = self._stream.read(max(64 << 10, size - len(self._buffer)))
+        pieces = [self._rest[:size]]
+        self._rest = self._rest[size:]
+        left = size - len(pieces[0])
+        while left:
+            piece = self._stream.read(min(max(_PIECE, left), 4 * _PIECE))
             if not piece:
                 break
             self._heard()
-            self._buffer += piece
-        taken = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return taken
+            pieces.append(memoryview(piece)[:left])
+            self._rest = memoryview(piece)[left:]
+            left -= len(pieces[-1])
+        return b"".join(pieces)
 
 
 def open_host_channel(transport: Transport, *, root: str, python: str) -> HostChannel:

@@ -45,6 +45,8 @@ class Transport(Protocol):
 
     name: str
     """The inventory's name of the host, for messages."""
+    in_bulk: bool
+    """Bytes pass it at the speed of a program made for that: not through Python's encryption."""
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
         """Run to the end. Raises ConnectError, ConnectionLost, or HostError when `timeout_s` is over."""

@@ -37,6 +37,8 @@ _MOMENT_S = 1.0
 class OpensshTransport:
     """Commands on one host, each over a connection of its own."""
 
+    in_bulk = True
+
     def __init__(self, name: str, steps: Sequence[Step], tuning: Tuning) -> None:
         """Raises NotForOpenssh where OpenSSH's client cannot go this way, or there is none."""
         self.name = name

@@ -33,6 +33,8 @@ class Traffic:
 class SshTransport:
     """Commands on one host. Safe to use from several threads."""
 
+    in_bulk = False
+
     def __init__(self, settings: SshSettings, prompts: Prompts | None = None, tuning: Tuning | None = None) -> None:
         self.name = settings.name
         self._settings = settings
