@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import control, launch, logs, results, resume, tidy
+from . import bulk, control, launch, logs, results, resume, tidy
 from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
@@ -23,6 +23,9 @@ def make_ops(root: Path) -> Dict[str, Op]:
     return {
         "tree_offer": _transfer(root, trees.offer),
         "tree_send": _transfer(root, trees.send),
+        "objects_missing": _transfer(root, lambda request: bulk.missing(request, trees.store)),
+        "objects_put": _transfer(root, lambda request: bulk.put(request, trees.store)),
+        "objects_finish": _transfer(root, lambda request: bulk.finish(request, trees.store)),
         "launch": _transfer(root, lambda request: launch.launch(request, root)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},

@@ -1,8 +1,12 @@
-"""Contents of files packed into frames, many small ones into one, large ones over several. Used on both sides."""
+"""Contents of files packed into frames, many small ones into one, large ones over several. Used on both sides.
+
+A frame is {"parts": [[row, length], ...]} and the bytes one after another; a length below 0: so many zeros, which do
+not travel. Rows are those of the request.
+"""
 
 from __future__ import annotations
 
-from typing import Any, List, Tuple
+from typing import Any, Callable, List, Tuple
 
 from .partial import PIECE
 
@@ -15,36 +19,41 @@ Part = Tuple[int, memoryview, int]
 
 
 class Pack:
-    """Fills frames and sends each when it is full. `request` has `reply(payload, parts=...)`."""
+    """Fills frames and gives each to `send(payload, parts)` when it is full."""
 
-    def __init__(self, request: Any) -> None:
-        self._send = request.reply
+    def __init__(self, send: Callable[[bytes, List[List[int]]], None]) -> None:
+        self._send = send
         self._parts: List[List[int]] = []
         self._pieces: List[bytes] = []
         self._size = 0
 
-    def add(self, row: int, piece: bytes) -> None:
-        """The next bytes of a row. PIECE zeros or fewer become a number."""
-        if piece == _ZEROS[: len(piece)] and piece:
-            self._note(row, -len(piece))
-        else:
-            self._note(row, len(piece))
-            self._pieces.append(piece)
-            self._size += len(piece)
+    def add(self, row: int, data: bytes) -> None:
+        """The next bytes of a row, FRAME at most."""
+        if any(data[at : at + 64] == _ZEROS[: min(64, len(data) - at)] for at in range(0, len(data), PIECE)):
+            for at in range(0, len(data), PIECE):
+                piece = data[at : at + PIECE]
+                self._add(row, b"" if piece == _ZEROS[: len(piece)] else piece, len(piece))
+        elif data:
+            self._add(row, data, len(data))
         if self._size >= FRAME or len(self._parts) >= _PARTS:
             self.flush()
 
-    def _note(self, row: int, length: int) -> None:
+    def _add(self, row: int, data: bytes, length: int) -> None:
         last = self._parts[-1] if self._parts else None
+        if not data:
+            length = -length
         if last and last[0] == row and (last[1] < 0) == (length < 0):
             last[1] += length
         else:
             self._parts.append([row, length])
+        if data:
+            self._pieces.append(data)
+            self._size += len(data)
 
     def flush(self) -> None:
         """Send what has gathered."""
         if self._parts:
-            self._send(b"".join(self._pieces), parts=self._parts)
+            self._send(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces), self._parts)
         self._parts, self._pieces, self._size = [], [], 0
 
 

@@ -17,8 +17,7 @@ from .control import read_job, status
 from .files import Json, read_json, write_json
 from .frames import CHUNK
 from .objects import hash_file
-from .pack import Pack
-from .partial import PIECE
+from .pack import FRAME, Pack
 from .removal import GONE
 from .rotate import RotatedLog
 from .server import OpError, Request
@@ -185,11 +184,10 @@ def _without_files(run_dir: Path, there: Set[str]) -> List[List[str]]:
 def fetch(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     """Ranges of files, packed: parameter `files`, rows [path, from this byte on, up to that one].
 
-    Replies {"parts": [[row, length], ...]} with the bytes one after another; a length below 0: so many zeros, which do
-    not travel. What a log has grown by meanwhile is not sent. The last reply names in `short` the rows that ended too
-    early: files that became shorter, or were removed as old checkpoints are.
+    Replies are frames of `pack`. What a log has grown by meanwhile is not sent. The last reply names in `short` the
+    rows that ended too early: files that became shorter, or were removed as old checkpoints are.
     """
-    pack = Pack(request)
+    pack = Pack(lambda payload, parts: request.reply(payload, parts=parts))
     short = []
     for row, (path, start, end) in enumerate(request.params["files"]):
         if not _can_be_pulled(run_dir, path):
@@ -216,7 +214,7 @@ def fetch(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
 def _pieces(handle: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
     handle.seek(offset)
     while offset < size:
-        piece = handle.read(min(PIECE, size - offset))
+        piece = handle.read(min(FRAME, size - offset))
         if not piece:
             return
         yield piece

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from functools import partial
 
 from jobctl.errors import TransferError
 from jobctl.host.pack import Part, unpack
-from jobctl.host.partial import PIECE, Overtaken, Partial
+from jobctl.host.taker import SmallTaker, Taker
 from jobctl.laptop.pulled import Arriving, PullTarget, keep_small
 from jobctl.plan.manifest import Entry
 from jobctl.remote.answers import Answer, misunderstood
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.finishing import Finishing
 from jobctl.remote.lanes import Lanes, Moved
+from jobctl.remote.spans import SMALL_BYTES, Span, cut, packs
 
 Progress = Callable[[str, int, int], None]
 """Called with ("pull", bytes here, bytes in all)."""
 
-_SMALL = 1 << 20
-"""Up to this size a file is kept in memory until it is whole."""
-_SPAN = 16 << 20
-_PACK_BYTES, _PACK_FILES = 4 << 20, 256
 _AT_ONCE = 128  # files that are open
 _WINDOW = 4  # frames of a megabyte that may wait for the disk, for each of two threads of each of five connections
-
-
-@dataclass(frozen=True)
-class Span:
-    """A range of a file that is to be fetched."""
-
-    entry: Entry
-    start: int
-    end: int
 
 
 class Fetch:
@@ -58,8 +46,8 @@ class Fetch:
     def all(self, entries: Iterable[Entry]) -> list[Entry]:
         """Bring these, each kept as soon as it is whole. Returns what has changed since it was listed."""
         wanted = list(dict.fromkeys(entries))
-        large = [entry for entry in wanted if entry.size > _SMALL]
-        small = [entry for entry in wanted if entry.size <= _SMALL]
+        large = [entry for entry in wanted if entry.size > SMALL_BYTES]
+        small = [entry for entry in wanted if entry.size <= SMALL_BYTES]
         for at in range(0, max(1, len(large)), _AT_ONCE):
             self._bring_all(large[at : at + _AT_ONCE] + small, together=False)
             small = []
@@ -72,7 +60,7 @@ class Fetch:
         return self._whole.issuperset(wanted)
 
     def _bring_all(self, wanted: list[Entry], *, together: bool) -> None:
-        large = [entry for entry in wanted if together or entry.size > _SMALL]
+        large = [entry for entry in wanted if together or entry.size > SMALL_BYTES]
         self._late.difference_update(wanted)
         before = set(self._whole)
         finishing = Finishing(self._target, self._late, self._whole)
@@ -82,7 +70,7 @@ class Fetch:
             left = sum(span.end - span.start for span in spans)
             self._here += sum(entry.size for entry in wanted) - left
             with finishing.watch(self._arriving.values(), together=together):
-                self._lanes.carry(_packs(spans), self._bring, left)
+                self._lanes.carry(packs(spans), self._bring, left)
         finally:
             for arriving in self._arriving.values():
                 arriving.partial.close()
@@ -97,8 +85,7 @@ class Fetch:
             return
         for start, end in arriving.partial.missing():
             start, end = max(start, span.start), min(end, span.end)
-            for at in range(start, end, _SPAN):
-                yield Span(span.entry, at, min(at + _SPAN, end))
+            yield from cut(Span(span.entry, start, end))
 
     def _bring(self, channel: HostChannel, pack: list[Span], moved: Moved) -> None:
         spans = [part for span in pack for part in self._missing(span)]
@@ -112,15 +99,16 @@ class Fetch:
                     continue
                 size = 0
                 for row, data, length in _parts(channel.host, header.get("parts"), payload, len(spans)):
-                    takers[row].take(data, length)
+                    _take(takers[row], spans[row], data, length)
                     size += length
                 self._tell(size)
                 moved(size)
         for row, taker in enumerate(takers):
             if row in short:
-                self._late.add(taker.entry)
-            else:
-                taker.end()
+                self._late.add(spans[row].entry)
+            elif not taker.is_done:
+                where = spans[row].entry.path
+                raise TransferError("the host sends less than it announced", where=where, hint="pull again")
 
     def _tell(self, size: int) -> None:
         with self._lock:
@@ -129,72 +117,19 @@ class Fetch:
 
     def _make_taker(self, span: Span) -> Taker:
         if arriving := self._arriving.get(span.entry):
-            return Taker(span, arriving.partial)
-        return SmallTaker(span, self._keep_small)
+            return Taker(span.start, span.end, arriving.partial)
+        return SmallTaker(span.entry.size, partial(self._keep_small, span.entry))
 
     def _keep_small(self, entry: Entry, data: bytes) -> None:
         whole = keep_small(self._target, entry, data)
         (self._whole if whole else self._late).add(entry)
 
 
-class Taker:
-    """What comes of one range of a large file, put in its place piece by piece."""
-
-    def __init__(self, span: Span, partial: Partial | None) -> None:
-        self.entry = span.entry
-        self._partial = partial
-        self._at, self._end = span.start, span.end
-        self._buffer = bytearray()
-
-    def take(self, data: memoryview, length: int) -> None:
-        """The next bytes; without data: so many zeros. Raises TransferError for more than was asked for."""
-        if length > self._end - self._at - len(self._buffer):
-            raise TransferError("the host sends more than it announced: refused", where=self.entry.path)
-        while length:
-            piece = min(PIECE, self._end - self._at)
-            if not self._buffer and length >= piece:
-                step = length if length == self._end - self._at else length - length % PIECE
-                self._put(data[:step], step)
-            else:
-                step = min(length, piece - len(self._buffer))
-                self._buffer += data[:step] or bytes(step)
-                if len(self._buffer) == piece:
-                    self._put(memoryview(bytes(self._buffer)), piece)
-                    self._buffer.clear()
-            data, length = data[step:], length - step
-
-    def _put(self, data: memoryview, length: int) -> None:
-        assert self._partial is not None
-        try:
-            if data:
-                self._partial.put(self._at, data)
-            else:
-                self._partial.put_zeros(self._at, length)
-        except Overtaken:  # by another pull of the same; `Finishing` looks what came of it
-            pass
-        self._at += length
-
-    def end(self) -> None:
-        """Nothing more comes. Raises TransferError where something is missing."""
-        if self._at < self._end:
-            raise TransferError("the host sends less than it announced", where=self.entry.path, hint="pull again")
-
-
-class SmallTaker(Taker):
-    """The same for a small file, which is kept when it is whole."""
-
-    def __init__(self, span: Span, keep: Callable[[Entry, bytes], None]) -> None:
-        super().__init__(span, None)
-        self._keep = keep
-        self._data = bytearray()
-        if not span.entry.size:
-            keep(span.entry, b"")
-
-    def _put(self, data: memoryview, length: int) -> None:
-        self._data += data or bytes(length)
-        self._at += length
-        if self._at == self._end:
-            self._keep(self.entry, bytes(self._data))
+def _take(taker: Taker, span: Span, data: memoryview, length: int) -> None:
+    try:
+        taker.take(data, length)
+    except ValueError:
+        raise TransferError("the host sends more than it announced: refused", where=span.entry.path) from None
 
 
 def _parts(host: str, parts: object, payload: bytes, rows: int) -> list[Part]:
@@ -202,17 +137,3 @@ def _parts(host: str, parts: object, payload: bytes, rows: int) -> list[Part]:
         return unpack(parts, payload, rows)
     except ValueError as error:
         raise misunderstood(host, str(error)) from None
-
-
-def _packs(spans: Iterable[Span]) -> Iterator[list[Span]]:
-    """Ranges that are asked for in one request."""
-    pack: list[Span] = []
-    size = 0
-    for span in spans:
-        if pack and (size + span.end - span.start > _PACK_BYTES or len(pack) >= _PACK_FILES):
-            yield pack
-            pack, size = [], 0
-        pack.append(span)
-        size += span.end - span.start
-    if pack:
-        yield pack
