@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
-    from jobctl.api.results import pull
+    from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, status
     from jobctl.api.starting import init
@@ -35,6 +35,7 @@ _HOMES = {
     "Adopted": "adopting",
     "adopt": "adopting",
     "cancel": "runs",
+    "follow": "results",
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
@@ -60,6 +61,7 @@ __all__ = [
     "Tidying",
     "adopt",
     "cancel",
+    "follow",
     "gc",
     "init",
     "job_text",

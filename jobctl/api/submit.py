@@ -32,6 +32,8 @@ from jobctl.plan.run_spec import make_run_id, make_run_spec
 from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
+from jobctl.remote.lanes import Lanes
+from jobctl.remote.rate import RateLimit
 from jobctl.remote.sync import send_tree
 from jobctl.spec.inventory import Host
 from jobctl.spec.job import Data, Job
@@ -58,15 +60,16 @@ def submit(
     cards: Sequence[int] | None = None,
     exclusive: bool = False,
     wait_s: float | None = None,
+    limit_bytes_s: int | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
-    `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns once the run has its cards; NoCardsFree:
-    others have them, and the run is FAILED. Raises InputError, HostError, TransferError and their kinds. Then nothing
-    runs, unless the error says that it may.
+    `limit_bytes_s`: of what is sent in bulk. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns
+    once the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError, HostError,
+    TransferError and their kinds. Then nothing runs, unless the error says that it may.
     """
     tell = listener or Silent()
     written = prepare.load(config, sets)
@@ -78,8 +81,8 @@ def submit(
         again = record.sent
         tell.note(f"connecting to {target.name}")
         try:
-            with connect(target) as channel:
-                answer = _send(channel, written, inputs, record, wish, tell, book)
+            with connect(target) as channel, Lanes(channel, RateLimit(limit_bytes_s), tell.note) as lanes:
+                answer = _send(lanes, written, inputs, record, wish, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -137,7 +140,7 @@ def _new_record(written: prepare.Written, host: Host) -> Record:
 
 
 def _send(
-    channel: HostChannel,
+    lanes: Lanes,
     written: prepare.Written,
     inputs: prepare.Inputs,
     record: Record,
@@ -146,9 +149,9 @@ def _send(
     book: Records,
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
-    job = written.job
-    code = _send_code(channel, job, inputs, tell)
-    data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
+    job, channel = written.job, lanes.channel
+    code = _send_code(lanes, job, inputs, tell)
+    data = [_send_data(lanes, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(
         job,
         run_id=record.run_id,
@@ -185,21 +188,21 @@ def _send(
     return Answer(channel.host, reply.header)
 
 
-def _send_code(channel: HostChannel, job: Job, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
+def _send_code(lanes: Lanes, job: Job, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
     """What `job.json` says of the code: the tree that the host now has, or the commit that it will clone."""
     source = {"git": job.code.git, "ref": job.code.ref}
     if inputs.code is None:
         tell.note("asking git for the commit")
-        return {**source, "commit": resolve_on_host(channel, job.code)}
-    sent = send_tree(channel, inputs.code, partial(tell.progress, "code"))
+        return {**source, "commit": resolve_on_host(lanes.channel, job.code)}
+    sent = send_tree(lanes.channel, inputs.code, partial(tell.progress, "code"), lanes)
     return {**source, "commit": inputs.code.commit, "tree": sent.digest}
 
 
-def _send_data(channel: HostChannel, entry: Data, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
+def _send_data(lanes: Lanes, entry: Data, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
     """Where the host finds a dataset: a tree that it now has, or a folder of its own."""
     row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
     if tree := inputs.data.get(entry.name):
-        row["digest"] = send_tree(channel, tree, partial(tell.progress, f"data {entry.name}")).digest
+        row["digest"] = send_tree(lanes.channel, tree, partial(tell.progress, f"data {entry.name}"), lanes).digest
     return row
 
 

@@ -94,3 +94,26 @@ def parse_wait(text: str | None, no_wait: bool) -> float | None:
     if not match:
         raise click.BadParameter(f"{text!r} is not a time, such as 2h, 30m, 45s or 1d", param_hint="--wait")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+_BYTES = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
+
+
+def limit_option(function: Any) -> Any:
+    return click.option(
+        "--limit-rate",
+        metavar="RATE",
+        help="Take no more of the link than so many bytes a second, such as 10M, 500k or 1.5G.",
+    )(function)
+
+
+def parse_rate(text: str | None) -> int | None:
+    """`10M`, `500k`, `1.5G`: bytes a second, powers of 1000; None: no limit. Raises click.BadParameter."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,3})?)([kMG]?)", text.strip())
+    rate = float(match[1]) * _BYTES[match[2]] if match else 0.0
+    if rate < 1000:
+        hint = "is less than 1k bytes a second" if match else "is not a rate, such as 10M, 500k or 1.5G bytes a second"
+        raise click.BadParameter(f"{text!r} {hint}", param_hint="--limit-rate")
+    return int(rate)

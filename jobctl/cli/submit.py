@@ -12,7 +12,9 @@ from jobctl.cli.options import (
     host_option,
     inventory_option,
     json_option,
+    limit_option,
     parse_cards,
+    parse_rate,
     parse_wait,
     set_option,
 )
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--exclusive", is_flag=True, help="Nobody else gets a card of the host while it runs.")
 @click.option("--wait", metavar="TIME", help="Wait for cards so long, such as 2h, 30m or 45s. Default: for ever.")
 @click.option("--no-wait", is_flag=True, help="Fail at once, with who has them, where the cards are not free.")
+@limit_option
 @click.option("-f", "--follow", is_flag=True, help="Show the log (on standard error) until the run ends.")
 @json_option
 def main(
@@ -41,6 +44,7 @@ def main(
     exclusive: bool,
     wait: str | None,
     no_wait: bool,
+    limit_rate: str | None,
     follow: bool,
     as_json: bool,
 ) -> int:
@@ -70,6 +74,7 @@ def main(
             cards=parse_cards(cards),
             exclusive=exclusive,
             wait_s=parse_wait(wait, no_wait),
+            limit_bytes_s=parse_rate(limit_rate),
             listener=teller,
             announce=announce,
         )

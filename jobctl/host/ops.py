@@ -35,6 +35,7 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
         "artifacts": lambda request: results.listing(request, of_run(request)),
+        "checkpoints": lambda request: results.checkpoints(of_run(request)),
         "fetch": lambda request: results.fetch(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),

@@ -14,7 +14,7 @@ import time
 import traceback
 from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
-from .frames import BEAT_S, SILENCE_S, Frame, FrameError, Header, encode, read_frame
+from .frames import BEAT_S, SILENCE_S, Frame, FrameError, Header, encode_head, read_frame
 
 _PIECE = 256 << 10
 _FULL_S = 0.1  # so often the reader looks whether a request whose queue is full is over
@@ -85,10 +85,11 @@ class Server:
         self._busy = False
 
     def send(self, header: Header, payload: bytes = b"") -> None:
-        data = encode(header, payload)
+        head = encode_head(header, len(payload))
         try:
             with self._write:
-                self._sink.write(data)
+                self._sink.write(head)
+                self._sink.write(payload)
                 self._sink.flush()
         except (OSError, ValueError):
             # Nobody listens any more: nothing that a channel process does is worth outliving its laptop.

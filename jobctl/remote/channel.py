@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from jobctl.errors import ConnectionLost, HostProgramError, InputError, JobctlError, NoSpace, RunNotFound, TransferError
-from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode, read_frame
+from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode_head, read_frame
 from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
 from jobctl.remote.transport import ByteStream, Transport
@@ -79,10 +79,14 @@ class HostChannel:
     def send(self, header: Header, payload: bytes = b"") -> None:
         if self._lost:
             raise self._lost
-        data = encode(header, payload)
+        head = encode_head(header, len(payload))
         try:
             with self._write:
-                self._stream.write(data)
+                if len(payload) < _PIECE:
+                    self._stream.write(head + payload)
+                else:
+                    self._stream.write(head)
+                    self._stream.write(payload)
         except ConnectionLost as error:
             # What the host said before it went tells more than that it takes no more; it may still be on its way here.
             if threading.current_thread() is not self._reading:
