@@ -49,7 +49,7 @@ class Fetch:
         large = [entry for entry in wanted if entry.size > SMALL_BYTES]
         small = [entry for entry in wanted if entry.size <= SMALL_BYTES]
         for at in range(0, max(1, len(large)), _AT_ONCE):
-            self._bring_all(large[at : at + _AT_ONCE] + small, together=False)
+            self._bring_all(small + large[at : at + _AT_ONCE], together=False)
             small = []
         return [entry for entry in wanted if entry not in self._whole]
 

@@ -69,14 +69,16 @@ def pull_run(
         target.remember(todo.keep)
         fetch = Fetch(lanes, run_id, target, sum(entry.size for entry in todo.fetch), progress)
         late = {entry.path for entry in fetch.all(todo.fetch)}
+        wrong: set[str] = set()
         if late:
             newer = [entry for entry, _ in _listing(channel, run_id)[0] if entry.path in late]
-            late = {entry.path for entry in fetch.all(newer)} | (late - {entry.path for entry in newer})
-    if late and over is not None:
+            wrong = {entry.path for entry in fetch.all(newer)}
+            late = wrong | (late - {entry.path for entry in newer})
+    if wrong and over is not None:
         raise TransferError(
             "what the host sends is not what it announced, twice, though the run is over",
             where=f"{channel.host}: {run_id}",
-            value=", ".join(sorted(late)[:5]),
+            value=", ".join(sorted(wrong)[:5]),
             hint="a disk that fails there, or a process that still writes; the other files are here",
         )
     artifacts: dict[str, tuple[str, ...]] = {}
