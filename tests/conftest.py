@@ -12,7 +12,7 @@ import pytest
 hypothesis.settings.register_profile("jobctl", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("jobctl")
 
-# Whoever starts the tests in the background of a script hands down an ignored SIGINT, and what they start would keep it.
+# A script that starts the tests in the background hands down an ignored SIGINT, which what they start would keep.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WEIRD_NAME = "with space, 'quote', \"double\", $(touch pwned), `tick`, back\\slash, *, new\nline, 中文"
