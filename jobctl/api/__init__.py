@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, known_runs, runs, status
+    from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
@@ -45,6 +45,7 @@ _HOMES = {
     "render": "planning",
     "resume": "resuming",
     "runs": "runs",
+    "runs_as_they_come": "runs",
     "schema": "texts",
     "status": "runs",
     "submit": "submit",
@@ -70,6 +71,7 @@ __all__ = [
     "render",
     "resume",
     "runs",
+    "runs_as_they_come",
     "schema",
     "status",
     "submit",
