@@ -15,10 +15,17 @@ from jobctl.cli.plain import PlainLog, plain
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from jobctl.errors import JobctlError
+
 
 def as_json(command: str, data: Any) -> None:
     """The envelope of every `--json`."""
     click.echo(json.dumps({"version": 1, "command": command, "data": data}, ensure_ascii=False, indent=2))
+
+
+def json_error(command: str, error: JobctlError) -> None:
+    """The envelope of `--json` for what went wrong."""
+    click.echo(json.dumps({"version": 1, "command": command, "error": error.as_dict()}))
 
 
 def text(line: str = "") -> None:
