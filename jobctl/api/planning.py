@@ -22,7 +22,7 @@ def plan(
 ) -> tuple[Job, tuple[Item, ...]]:
     """The job and the steps that a submit would take. Raises InputError and its kinds."""
     written = prepare.load(config, sets)
-    target = prepare.load_target(inventory, host)
+    target = prepare.load_host(inventory, host)
     inputs = prepare.gather_inputs(written, keep_caches=False)
     items = make_plan(
         written.job,

@@ -15,7 +15,16 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from jobctl.errors import ConnectionLost, HostProgramError, InputError, JobctlError, NoSpace, RunNotFound, TransferError
+from jobctl.errors import (
+    ConnectionLost,
+    ContainerError,
+    HostProgramError,
+    InputError,
+    JobctlError,
+    NoSpace,
+    RunNotFound,
+    TransferError,
+)
 from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode, read_frame
 from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
@@ -226,6 +235,8 @@ def _as_error(host: str, error: object) -> JobctlError:
         return NoSpace("no space left on the host", where=where, hint="free some, or set another `work_dir:`")
     if kind in ("run_not_found", "no_run"):
         return RunNotFound(message, where=host, next_command="jobctl ps")
+    if kind == "container":
+        return ContainerError(message, where=where, hint=hint)
     if kind == "transfer":
         return TransferError(message, where=where, hint=hint)
     if kind in ("no_stage", "refused"):
