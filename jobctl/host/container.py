@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
+import time
 from typing import IO, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import ascend_parts, engine, surroundings
-from .container_argv import ENVIRON_SCRIPT, NOT_IN_IMAGE, PROBE_SCRIPT, Box, Mount, environ_bytes, run_argv
+from .container_argv import ENVIRON_SCRIPT, NOT_IN_IMAGE, PROBE_SCRIPT, Box, environ_bytes, run_argv
+from .container_image import provide_image
+from .container_parts import groups_of, mounts_of, of_the_login
 from .engine import EngineProblem, Facts, Image
-from .files import Json, read_json, write_json
+from .files import Json
 from .names import IMAGE_VARIABLE
-from .program import argv_in_image, import_root
+from .program import argv_in_image
 from .step import Run, StepProblem, run_aside, spawn
 
-RECORD = "container.json"
-"""In the run directory: the image by its id, so that all steps, and those after a resume, have the same."""
-
-_PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+_DAEMON_PATIENCE_S = 60.0
 
 
 class Ready(NamedTuple):
@@ -46,8 +45,8 @@ class Container:
         if self._ready is not None:
             return
         try:
-            facts = engine.ask_facts(self._spec["engine"])
-            image = self._provide_image(run, engine.image_for_us(self._spec["images"]), log)
+            facts = self._await_engine(run)
+            image = provide_image(run, self._spec, log)
             numbers = ascend_parts.node_numbers(run.devices) if run.cards else []
         except EngineProblem as error:
             raise StepProblem("{}{}".format(error, "; " + error.hint if error.hint else "")) from error
@@ -56,18 +55,17 @@ class Container:
         (run.run_dir / "home").mkdir(mode=0o700, exist_ok=True)
         self._ready = Ready(facts, image, numbers)
 
-    def _provide_image(self, run: Run, name: str, log: IO[bytes]) -> Image:
-        recorded = read_json(run.run_dir / RECORD) or {}
-        image = engine.find_image(self._spec["engine"], recorded.get("id") or name)
-        if image is None:
-            names = [name] + list(recorded.get("digests") or [])
-            image = _bring(run, self._spec, names[-1], log)
-        if recorded.get("id") not in (None, image.id) and (run.run_dir / "environment.json").exists():
-            hint = "jobctl resume {} --from STAGE, with the stage that builds the environment".format(run.run_dir.name)
-            raise EngineProblem("the image that this run began with is gone, {} is another now".format(name), hint)
-        record = {"engine": self._spec["engine"], "image": name, "id": image.id, "digests": image.digests}
-        write_json(run.run_dir / RECORD, record)
-        return image
+    def _await_engine(self, run: Run) -> Facts:
+        """A run that goes on after a start of the host may be here before the engine's daemon."""
+        begun = time.monotonic()
+        while True:
+            try:
+                return engine.ask_facts(self._spec["engine"])
+            except engine.NotAnswering:
+                if time.monotonic() - begun > _DAEMON_PATIENCE_S:
+                    raise
+                run.signals.pause(1.0)
+                run.journal.beat()
 
     def base_environ(self, run: Run, sources: Sequence[str]) -> Dict[str, str]:
         """The image's environment after sourcing `sources`, with what of the login a container needs.
@@ -76,7 +74,7 @@ class Container:
         """
         key = tuple(sources)
         if key not in self._bases:
-            self._bases[key] = dict(surroundings.scrub(self._probe(run, sources)), **_of_the_login(run.run_dir))
+            self._bases[key] = dict(surroundings.scrub(self._probe(run, sources)), **of_the_login(run.run_dir))
         return dict(self._bases[key])
 
     def _probe(self, run: Run, sources: Sequence[str]) -> Dict[str, str]:
@@ -146,73 +144,15 @@ class Container:
             image=ready.image.id,
             user="0:0" if ready.facts.rootless and not keep_id else "{}:{}".format(os.getuid(), os.getgid()),
             shm_size=spec["shm_size"],
-            groups=["keep-groups"] if keep_id else _groups(nodes),
+            groups=["keep-groups"] if keep_id else groups_of(nodes),
             userns="keep-id" if keep_id else "host" if ready.facts.remapped else None,
             runtime=own_runtime,
             privileged=bool(spec["privileged"]),
             devices=[] if spec["privileged"] else nodes,
-            mounts=_mounts(run, spec) + (ascend_parts.mounts() if bare_nodes else []),
+            mounts=mounts_of(run, spec) + (ascend_parts.mounts() if bare_nodes else []),
             env=env,
             extra_args=spec["extra_args"],
         )
-
-
-def _bring(run: Run, spec: Json, name: str, log: IO[bytes]) -> Image:
-    """The image out of the tar that came along, else from its registry. Raises EngineProblem, Stopped."""
-    tar = spec.get("image_tar")
-    argv = [spec["engine"], "load", "--input", tar] if tar else [spec["engine"], "pull", name]
-    log.write("+ {}\n".format(surroundings.shown(argv)).encode("utf-8", "surrogateescape"))
-    log.flush()
-    begins_at = os.fstat(log.fileno()).st_size
-    code = run_aside(run, argv, engine.client_environ(), log, log)
-    image = engine.find_image(spec["engine"], name)
-    if image is None:
-        with open(str(Path("/proc/self/fd") / str(log.fileno())), "rb") as said:
-            said.seek(begins_at)
-            words = engine.last_line(said.read().decode("utf-8", "replace"))
-        hint = "{} pull {} on the host shows it; without a way to a registry: {} load".format(
-            spec["engine"], name, spec["engine"]
-        )
-        raise EngineProblem("the image {} is not to be had (exit code {}): {}".format(name, code, words), hint)
-    return image
-
-
-def _mounts(run: Run, spec: Json) -> List[Mount]:
-    """work_dir for writing; data and code that lie elsewhere for reading; what the inventory adds."""
-    root = str(run.root)
-    found = [Mount(root, root)]
-    others = [str(data["target"]) for data in run.job.get("data") or []] + [str(import_root())]
-    for path in others:
-        if not _lies_in(path, [mount.target for mount in found]):
-            found.append(Mount(path, path, True))
-    for extra in spec["extra_mounts"]:
-        source = os.path.expanduser(extra["source"])
-        if not os.path.exists(source):
-            raise StepProblem("a mount of the inventory is not on this host: {}".format(source))
-        found.append(Mount(source, extra["target"] or source, bool(extra["read_only"])))
-    return found
-
-
-def _lies_in(path: str, folders: List[str]) -> bool:
-    return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
-
-
-def _groups(nodes: Sequence[str]) -> List[str]:
-    """The user's own groups, by which data is read, and those of the device nodes."""
-    wanted = set(os.getgroups()) | set(ascend_parts.groups_of(nodes))
-    return [str(group) for group in sorted(wanted - {os.getgid()})]
-
-
-def _of_the_login(run_dir: Path) -> Dict[str, str]:
-    """Proxies and pip's settings hold in the container too: it is on the host's network. Its user has no entry in the
-    image's /etc/passwd, so that Python's getpass, for one, needs the name (Python 3.11)."""
-    passed = {
-        name: value
-        for name, value in os.environ.items()
-        if name.lower() in _PASSED_ON or (name.startswith("PIP_") and name != "PIP_CONFIG_FILE")
-    }
-    name = engine.user_name()
-    return dict({"PIP_NO_CACHE_DIR": "1"}, **passed, HOME=str(run_dir / "home"), USER=name, LOGNAME=name)
 
 
 def _content(handle: IO[bytes]) -> bytes:

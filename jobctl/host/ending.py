@@ -46,8 +46,9 @@ def end_everything(
         return Left([one.pid for one in processes.end_all(find, grace_s, pause)], [])
     from . import engine  # here, not above: most runs have no containers
 
+    in_the_making = any(_stands_by(one.pid) for one in find())
     processes.end_all(lambda: _those_to_ask(find()), grace_s, pause)
-    containers = engine.remove_containers(spec["engine"], run_dir)
+    containers = engine.remove_containers(spec["engine"], run_dir, in_the_making)
     left = processes.end_all(find, _CLIENT_GRACE_S, pause)
     return Left([one.pid for one in left], containers)
 

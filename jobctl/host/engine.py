@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
@@ -19,6 +20,7 @@ CLIENT_MARK = "JOBCTL_ENGINE_CLIENT"
 
 _PATIENCE_S = 30
 _WALKS = 5
+_MAKING_S = 0.3
 _INFO = '{"security":{{json .SecurityOptions}},"runtimes":{{json .Runtimes}},"version":{{json .ServerVersion}}}'
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the kernel's word, and the engines' (Go's)
 
@@ -29,6 +31,10 @@ class EngineProblem(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class NotAnswering(EngineProblem):
+    """The daemon does not answer; after a start of the host it may be too early for it."""
 
 
 class Facts(NamedTuple):
@@ -55,7 +61,7 @@ def ask_facts(engine: str) -> Facts:
     if engine == "podman":  # no daemon: what it can do is asked when it runs. Not run on a real Podman
         code, out, err = _run([engine, "version", "--format", "{{.Client.Version}}"])
         if code != 0:
-            raise EngineProblem(explain(engine, err or out))
+            raise problem_of(engine, err or out)
         return Facts(out.strip(), rootless=os.geteuid() != 0)
     code, out, err = _run([engine, "info", "--format", _INFO])
     try:
@@ -63,7 +69,7 @@ def ask_facts(engine: str) -> Facts:
     except ValueError:
         told = {}
     if code != 0 or not told.get("version"):
-        raise EngineProblem(explain(engine, err or out), remedy(engine, err or out))
+        raise problem_of(engine, err or out)
     security = told.get("security") or []
     return Facts(
         told["version"],
@@ -73,20 +79,16 @@ def ask_facts(engine: str) -> Facts:
     )
 
 
-def explain(engine: str, said: str) -> str:
-    """What is wrong with the engine, from what its client said."""
+def problem_of(engine: str, said: str) -> EngineProblem:
+    """What is wrong with the engine, from what its client said, and what helps. (Docker 20.10, 28)"""
     if "permission denied" in said.lower():
-        return "{} may not be used by {}: permission denied at its socket".format(engine, user_name())
-    if "annot connect" in said or "failed to connect" in said:
-        return "{} is installed, and its daemon does not answer".format(engine)
-    return "{} does not work: {}".format(engine, last_line(said) or "it says nothing")
-
-
-def remedy(engine: str, said: str) -> str:
-    """The command that helps."""
-    if "permission denied" in said.lower():
-        return "sudo usermod -aG docker {}, then log in again".format(user_name())
-    return "sudo systemctl start {}; DOCKER_HOST of your login on the host names another daemon".format(engine)
+        what = "{} may not be used by {}: permission denied at its socket".format(engine, user_name())
+        return EngineProblem(what, "sudo usermod -aG {} {}, then log in again".format(engine, user_name()))
+    if "annot connect" in said or "failed to connect" in said or "no answer" in said:
+        what = "{} is installed, and its daemon does not answer".format(engine)
+        hint = "sudo systemctl start {}; if DOCKER_HOST is set for your login there, it names the daemon".format(engine)
+        return NotAnswering(what, hint)
+    return EngineProblem("{} does not work: {}".format(engine, last_line(said) or "it says nothing"))
 
 
 def find_image(engine: str, name: str) -> Optional[Image]:
@@ -121,19 +123,23 @@ def check(spec: Json) -> None:
     find_image(spec["engine"], name)
 
 
-def remove_containers(engine: str, run_dir: Path) -> List[str]:
+def remove_containers(engine: str, run_dir: Path, in_the_making: bool) -> List[str]:
     """End all containers of a run, with every process in them; the ids of those that could not be ended.
 
-    Asked twice where there was one: a daemon may still be making what a client that has died had asked it for.
+    `in_the_making`: a client was killed, and its daemon may yet make what it was asked for. Then it is looked for
+    twice; should it come later still, it starts nothing (see container_argv.py).
     """
-    left: List[str] = []
-    for _ in range(_WALKS):
+    walks, empty = 0, 0
+    while True:
         code, out, _ = _run(list_argv(engine, str(run_dir)))
         left = out.split() if code == 0 else []
-        if not left:
-            return []
-        _run(remove_argv(engine, left))
-    return left
+        walks, empty = walks + 1, 0 if left else empty + 1
+        if empty > in_the_making or walks > _WALKS:
+            return left
+        if left:
+            _run(remove_argv(engine, left))
+        else:
+            time.sleep(_MAKING_S)
 
 
 def client_environ() -> Dict[str, str]:
@@ -143,9 +149,9 @@ def client_environ() -> Dict[str, str]:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something: the engines end with a hint at their own help."""
+    """The last line that says something: the engines end with hints at their own help."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if "--help" not in line), "")
+    return next((line for line in reversed(lines) if "--help" not in line and not line.startswith("Usage:")), "")
 
 
 def _run(argv: List[str]) -> tuple[int, str, str]:

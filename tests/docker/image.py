@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -63,3 +65,24 @@ def _copy(out: tarfile.TarFile, path: str) -> None:
     entry = out.gettarinfo(str(real), arcname=re.sub(r"^/(bin|lib|lib64)/", r"/usr/\1/", path))
     with real.open("rb") as handle:
         out.addfile(entry, handle)
+
+
+def write_empty_image(folder: Path, architecture: str, name: str) -> Path:
+    """A file for `docker load` with an image of that architecture that holds nothing."""
+    layer = bytes(10240)  # an empty tar
+    diff_id = "sha256:" + hashlib.sha256(layer).hexdigest()
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    tar = folder / f"empty-{architecture}.tar"
+    with tarfile.open(tar, "w") as out:
+        contents = {"layer.tar": layer, "config.json": json.dumps(config).encode()}
+        for path, content in {**contents, "manifest.json": json.dumps(manifest).encode()}.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            out.addfile(entry, io.BytesIO(content))
+    return tar

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 
 from tests.docker.boxed import BoxedLab, stage, step, training, wait_for
 from tests.docker.engine import CARD_GROUP_ID, IMAGE, OWNER_ID
@@ -57,13 +58,17 @@ def test_a_step_sees_its_cards_the_driver_and_what_is_sourced(lab: BoxedLab) -> 
     assert os.stat(lab.run_dir(run_id) / "home").st_mode & 0o777 == 0o700
 
 
+def has_looked(lab: BoxedLab, run_id: str) -> bool:
+    return "looked" in lab.log(run_id).splitlines()
+
+
 def test_a_second_job_sees_only_its_own_cards(lab: BoxedLab) -> None:
     look = "ls /dev; echo looked; while [ ! -e output/enough ]; do sleep 0.05; done"
     lab.write_job(stage(step("bash", "-c", look)), device="npu", cards=4)
     first, second = lab.submit(), lab.submit()
     seen = {}
     for run_id in (first, second):
-        wait_for(lambda run_id=run_id: "looked" in lab.log(run_id).splitlines())
+        wait_for(partial(has_looked, lab, run_id))
         seen[run_id] = [line for line in lab.log(run_id).splitlines() if line[:7] == "davinci" and line[7:].isdigit()]
         assert [f"davinci{card}" for card in lab.status(run_id)["cards"]] == seen[run_id]
     assert sorted(seen[first] + seen[second]) == [f"davinci{card}" for card in range(8)]
