@@ -18,9 +18,12 @@ def provide_image(run: Run, spec: Json, log: IO[bytes]) -> Image:
     """The image of the run, brought here where it is missing. Raises EngineProblem, Stopped."""
     name, recorded = engine.image_for_us(spec["images"]), read_json(run.run_dir / RECORD) or {}
     known: Optional[str] = recorded.get("id")
+    digests = recorded.get("digests") or []
     image = engine.find_image(spec["engine"], known or name)
+    if image is None and known and not digests and not spec.get("image_tar"):
+        image = engine.find_image(spec["engine"], name)  # built here once, and built again since
     if image is None:
-        _bring(run, spec, (recorded.get("digests") or [name])[0], log)
+        _bring(run, spec, (digests or [name])[0], log)
         image = engine.find_image(spec["engine"], known or name) or engine.find_image(spec["engine"], name)
     if image is None:
         raise EngineProblem("the image {} was brought here, and is not here".format(name))

@@ -57,7 +57,7 @@ def _those_to_ask(found: List[Process]) -> List[Process]:
     """Not those who only stand by, as long as others live.
 
     The client hands a signal on to the container's process 1, that hands it on to the launcher, and Paddle's launcher
-    takes a second SIGTERM for impatience: it stops waiting for its ranks (launch/controllers, 3.3.1).
+    takes a second SIGTERM for impatience: it waits 10 s for its ranks, not 30 (launch/controllers, 3.3.1).
     """
     return [one for one in found if not _stands_by(one.pid)] or found
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.docker.boxed import ARCH, BoxedLab, stage, step, training
-from tests.docker.engine import IMAGE, OWNER_ID, running_engine, running_login
+from tests.docker.boxed import ARCH, BoxedLab, make_lab, stage, step, training
+from tests.docker.engine import IMAGE, OWNER, OWNER_ID, running_engine, running_login
 
 STUB = {"environment": {"pythonpath": ["."]}}
 
@@ -64,27 +64,37 @@ def test_an_image_may_be_loaded_from_a_file_of_the_host(lab: BoxedLab) -> None:
     tar.unlink()
 
 
-def test_a_run_goes_on_in_the_image_it_began_with(lab: BoxedLab) -> None:
+def test_a_run_goes_on_in_the_image_it_began_with_or_says_that_it_is_gone(lab: BoxedLab) -> None:
     name = "jobctl-test/moving:1"
-    lab.engine.docker("tag", IMAGE, name)
+    first = build_image(lab, name, 1)
     build = stage(step("@host", "environment"), name="environment")
-    lab.write_job(build, stage(step("bash", "-c", "echo in $JOBCTL_IMAGE; [ -e output/enough ]")), image={ARCH: name})
+    look = stage(step("bash", "-c", "echo image $NUMBER; [ -e output/enough ]"))
+    lab.write_job(build, look, image={ARCH: name})
     run_id = lab.submit()
     assert lab.wait(run_id)["state"] == "FAILED"
-    first = lab.engine.docker("image", "inspect", "--format", "{{.Id}}", name).strip()
-    lab.engine.docker("build", "--network=none", "-t", name, str(write_dockerfile(lab, IMAGE)))
+    build_image(lab, name, 2)
+    lab.run("resume", run_id)
+    assert lab.wait(run_id)["state"] == "FAILED"
+    assert [line for line in lab.log(run_id).splitlines() if line[:5] == "image"] == ["image 1", "image 1"]
+    lab.engine.docker("rmi", first)
     (lab.run_dir(run_id) / "output/enough").touch()
     lab.run("resume", run_id)
+    reason = lab.wait(run_id)["reason"]
+    remedy = f"jobctl resume {run_id} --from environment"
+    assert f"the image that this run began with is gone, and {name} is another now; {remedy}" in reason
+    lab.run(*remedy.split()[1:])
     assert lab.wait(run_id)["state"] == "SUCCEEDED", lab.log(run_id)
-    assert lab.log(run_id).splitlines().count(f"in {first}") == 2
+    assert lab.log(run_id).splitlines()[-1] == "image 2"
     lab.engine.docker("rmi", name)
 
 
-def write_dockerfile(lab: BoxedLab, base: str) -> object:
-    folder = lab.laptop / "image"
+def build_image(lab: BoxedLab, name: str, number: int) -> str:
+    """An image on top of the tests' own; its id."""
+    folder = lab.laptop / f"image {number}"
     folder.mkdir()
-    (folder / "Dockerfile").write_text(f"FROM {base}\nENV ANOTHER=1\n")
-    return folder
+    (folder / "Dockerfile").write_text(f"FROM {IMAGE}\nENV NUMBER={number}\n")
+    lab.engine.docker("build", "--network=none", "--tag", name, str(folder))
+    return lab.engine.docker("image", "inspect", "--format", "{{.Id}}", name).strip()
 
 
 RUNTIME = """\
@@ -107,10 +117,7 @@ os.execvp("runc", ["runc"] + sys.argv[1:])
 """
 
 
-def test_ascend_docker_runtime_is_used_where_the_engine_has_it(lab: BoxedLab, tmp_path: object) -> None:
-    from tests.docker.boxed import make_lab
-    from tests.docker.engine import OWNER
-
+def test_ascend_docker_runtime_is_used_where_the_engine_has_it(lab: BoxedLab) -> None:
     program = lab.engine.folder / "ascend-docker-runtime"
     program.write_text(RUNTIME)
     program.chmod(0o755)
