@@ -31,7 +31,7 @@ def plan(
     `more_hosts`: those that get a run each beside `host`; `direct`: they are sent everything from here.
     """
     written = prepare.load(config, sets)
-    target = prepare.load_target(inventory, host)
+    target = prepare.load_host(inventory, host)
     inputs = prepare.gather_inputs(written, keep_caches=False)
     items = make_plan(
         written.job,

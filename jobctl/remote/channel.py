@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from jobctl.errors import (
     ChangedHostKey,
     ConnectionLost,
+    ContainerError,
     HostProgramError,
     InputError,
     JobctlError,
@@ -264,6 +265,8 @@ def _as_error(host: str, error: object) -> JobctlError:
         return NoSpace("no space left on the host", where=where, hint="free some, or set another `work_dir:`")
     if kind in ("run_not_found", "no_run"):
         return RunNotFound(message, where=host, next_command="jobctl ps")
+    if kind == "container":
+        return ContainerError(message, where=where, hint=hint)
     if kind == "transfer":
         return TransferError(message, where=where, hint=hint)
     if kind == "relay":
