@@ -39,7 +39,7 @@ def plan(
         code=_tree(inputs.code) if inputs.code else None,
         data={name: _tree(tree) for name, tree in inputs.data.items()},
         files=make_run_files(written.job, written.template.helpers),
-        more=[prepare.load_target(inventory, name) for name in more_hosts],
+        more=[prepare.load_host(inventory, name) for name in more_hosts],
         direct=direct,
     )
     return written.job, items

@@ -82,7 +82,7 @@ def submit(
     tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
-    target = prepare.load_target(inventory, host)
+    target = prepare.load_host(inventory, host)
     container = make_container(written.job, target)
     inputs = prepared.inputs if prepared else read_inputs(written, tell)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
