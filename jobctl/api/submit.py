@@ -15,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -27,6 +28,7 @@ from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
 from jobctl.errors import ConnectionLost, JobctlError
 from jobctl.laptop.records import Record, Records
+from jobctl.plan.container import make_container
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
 from jobctl.remote.answers import Answer
@@ -51,6 +53,14 @@ class Submitted:
     again: bool
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is there already where several hosts get a run each."""
+
+    channel: HostChannel
+    inputs: prepare.Inputs
+
+
 def submit(
     config: str | Path,
     inventory: str | Path,
@@ -64,6 +74,7 @@ def submit(
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
+    prepared: Prepared | None = None,
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
@@ -74,15 +85,20 @@ def submit(
     tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
-    target = prepare.load_target(inventory, host)
-    inputs = _read_inputs(written, tell)
+    target = prepare.load_host(inventory, host)
+    container = make_container(written.job, target)
+    inputs = prepared.inputs if prepared else read_inputs(written, tell)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:
         again = record.sent
-        tell.note(f"connecting to {target.name}")
+        if not prepared:
+            tell.note(f"connecting to {target.name}")
         try:
-            with connect(target) as channel, Lanes(channel, RateLimit(limit_bytes_s), tell.note) as lanes:
-                answer = _send(lanes, written, inputs, record, wish, tell, book)
+            with (
+                nullcontext(prepared.channel) if prepared else connect(target) as channel,
+                Lanes(channel, RateLimit(limit_bytes_s), tell.note) as lanes,
+            ):
+                answer = _send(lanes, written, inputs, container, record, wish, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -121,7 +137,8 @@ def _tell_warnings(status: dict[str, Any], tell: Listener) -> None:
         tell.note(f"warning: {warning['text']}")
 
 
-def _read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
+def read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
+    """Code, data and secrets of this machine; what is left out is told. Raises InputError."""
     tell.note("reading code and data")
     inputs = prepare.gather_inputs(written)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
@@ -143,6 +160,7 @@ def _send(
     lanes: Lanes,
     written: prepare.Written,
     inputs: prepare.Inputs,
+    container: dict[str, Any] | None,
     record: Record,
     wish: Wish,
     tell: Listener,
@@ -162,6 +180,7 @@ def _send(
         exclusive=wish.exclusive,
         wait_s=wish.wait_s,
         lease_dir=record.host["lease_dir"],
+        container=container,
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:

@@ -16,7 +16,17 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from jobctl.errors import ConnectionLost, HostProgramError, InputError, JobctlError, NoSpace, RunNotFound, TransferError
+from jobctl.errors import (
+    ChangedHostKey,
+    ConnectionLost,
+    ContainerError,
+    HostProgramError,
+    InputError,
+    JobctlError,
+    NoSpace,
+    RunNotFound,
+    TransferError,
+)
 from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode_head, read_frame
 from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
@@ -259,10 +269,27 @@ def _as_error(host: str, error: object) -> JobctlError:
         return NoSpace("no space left on the host", where=where, hint="free some, or set another `work_dir:`")
     if kind in ("run_not_found", "no_run"):
         return RunNotFound(message, where=host, next_command="jobctl ps")
+    if kind == "container":
+        return ContainerError(message, where=where, hint=hint)
     if kind == "transfer":
         return TransferError(message, where=where, hint=hint)
+    if kind == "relay":
+        return TransferError(message, where=where)
+    if kind == "impostor":
+        return _impostor(message, host)
     if kind in ("no_stage", "refused"):
         return InputError(message, where=where, hint=hint)
     if kind == "bug":
         return HostProgramError("the host program failed", where=host, value=message[-2000:], hint="please report this")
     return HostProgramError(message, where=where, value=error.get("log") or None, hint=hint)
+
+
+def _impostor(message: str, host: str) -> ChangedHostKey:
+    """A host that passes a tree on met somebody else at the next one's address."""
+    return ChangedHostKey(
+        "SOMEBODY ELSE ANSWERED where the next host should: nothing was sent there",
+        where=f"seen from {host}",
+        value=message,
+        hint="whoever answered has not the key that was given to that host a moment ago: another service, or somebody "
+        "between the two. Ask their admin; `--direct` sends to each host over its own SSH connection",
+    )

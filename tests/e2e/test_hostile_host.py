@@ -155,7 +155,7 @@ LIES = {
     "nothing at all": (LARGE, "pass", "less than it announced"),
     "a file without end": (
         LARGE,
-        f"while True: send(b'a' * {1 << 20}, parts=[[0, {1 << 20}]])",
+        f"while True: send(b'b' * {1 << 20}, parts=[[0, {1 << 20}]])",
         "more than it announced",
     ),
     "zeros without end": (LARGE, "send(b'', parts=[[0, -(1 << 60)]])", "more than it announced"),

@@ -17,6 +17,7 @@ from jobctl.errors import ConnectError
 from jobctl.remote.ssh.auth import Credentials, Login, Way
 from jobctl.remote.ssh.config import Hop
 from jobctl.remote.ssh.dial import dial, dial_command
+from jobctl.remote.ssh.doors import knocking
 from jobctl.remote.ssh.failures import explain_dial, explain_handshake, explain_jump, is_drop
 from jobctl.remote.ssh.hostkeys import HostKey, known_kinds
 from jobctl.remote.ssh.session import Session
@@ -80,7 +81,8 @@ def _add_hop(chain: Chain, hop: Hop, credentials: Credentials, tuning: Tuning) -
     """One hop, tried again when the server drops us before the login: sshd does so by chance when many come at once."""
     for attempt in range(tuning.attempts):
         try:
-            return _try_hop(chain, hop, credentials, tuning)
+            with knocking(f"{hop.host}:{hop.port}", hop.connect_timeout_s):
+                return _try_hop(chain, hop, credentials, tuning)
         except _Dropped as drop:
             if attempt + 1 == tuning.attempts:
                 raise drop.error from None
