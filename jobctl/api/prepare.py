@@ -17,7 +17,7 @@ from jobctl.api.wish import Wish
 from jobctl.errors import InputError
 from jobctl.laptop import places
 from jobctl.laptop.git_source import open_git_tree
-from jobctl.laptop.hash_cache import HashCache
+from jobctl.laptop.tree_cache import TreeCache
 from jobctl.laptop.tree_source import TreeSource, make_data_tree, make_working_tree
 from jobctl.plan.run_spec import job_digest
 from jobctl.spec.config import apply_overrides, load_config, parse_set
@@ -97,18 +97,13 @@ def gather_inputs(written: Written, *, keep_caches: bool = True) -> Inputs:
     Raises InputError where something is missing.
     """
     near = written.config.absolute().parent
-    cache = HashCache(places.home() / "cache" / "hashes.sqlite", read_only=not keep_caches)
-    try:
-        job = written.job
-        data = {
-            entry.name: make_data_tree(_local(near, entry.path), cache) for entry in job.data if entry.path is not None
-        }
-        return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
-    finally:
-        cache.close()
+    cache = TreeCache(places.home() / "cache" / "trees", read_only=not keep_caches)
+    job = written.job
+    data = {entry.name: make_data_tree(_local(near, entry.path), cache) for entry in job.data if entry.path is not None}
+    return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
 
 
-def _code(written: Written, near: Path, cache: HashCache, keep_caches: bool) -> TreeSource | None:
+def _code(written: Written, near: Path, cache: TreeCache, keep_caches: bool) -> TreeSource | None:
     code = written.job.code
     if code.path is not None:
         return make_working_tree(_local(near, code.path), code.exclude, cache)
@@ -145,8 +140,8 @@ def submission_digest(written: Written, host: Host, inputs: Inputs, wish: Wish) 
         "job": job_digest(written.job),
         "host": [host.name, host.address, host.port, host.user, host.work_dir, host.lease_dir],
         "wish": asdict(wish),
-        "code": inputs.code.manifest.digest() if inputs.code else None,
-        "data": {name: tree.manifest.digest() for name, tree in inputs.data.items()},
+        "code": inputs.code.manifest.digest if inputs.code else None,
+        "data": {name: tree.manifest.digest for name, tree in inputs.data.items()},
         "files": {path: hashlib.sha256(data).hexdigest() for path, data in written.template.helpers.items()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -124,7 +124,7 @@ def _read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
-            tell.note(f"{name}: left out: {'; '.join(tree.left_out[:3])}{more}")
+            tell.note(f"{name}: left out: {'; '.join(map(str, tree.left_out[:3]))}{more}")
     return inputs
 
 

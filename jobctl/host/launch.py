@@ -60,7 +60,7 @@ def staging_lock(root: Path, run_id: str) -> Iterator[None]:
         os.close(handle)
 
 
-def launch(request: Request, root: Path) -> Dict[str, Any]:
+def launch(request: Request, root: Path, trees: Trees) -> Dict[str, Any]:
     """Stage and start a run; for a run that is there already, its status.
 
     Parameters: run_id; spec (job.json, `data` still without targets); code (digest or None); data ([{name, link, and
@@ -72,19 +72,19 @@ def launch(request: Request, root: Path) -> Dict[str, Any]:
     with staging_lock(root, run_id):
         run_dir = root / "runs" / run_id
         if not run_dir.exists():
-            _stage(root, params, request.payload)
+            _stage(root, trees, params, request.payload)
         elif (read_json(run_dir / "job.json") or {}).get("token") != params["spec"].get("token"):
             hint = "submit again: it draws another id"
             raise OpError("taken", "another submit has a run of the id %s here" % run_id, hint=hint)
         return control.start(root, run_id)
 
 
-def _stage(root: Path, params: Dict[str, Any], payload: bytes) -> None:
+def _stage(root: Path, trees: Trees, params: Dict[str, Any], payload: bytes) -> None:
     staging = root / "staging" / params["run_id"]
     if staging.exists():
         shutil.rmtree(str(staging))
     try:
-        _lay_out(staging, Trees(root), params, payload)
+        _lay_out(staging, trees, params, payload)
     except BaseException:
         shutil.rmtree(str(staging), ignore_errors=True)
         raise

@@ -13,9 +13,8 @@ from .server import Op, OpError, Request
 from .trees import Trees
 
 
-def make_ops(root: Path) -> Dict[str, Op]:
+def make_ops(root: Path, trees: Trees) -> Dict[str, Op]:
     """All requests, for the work_dir `root`."""
-    trees = Trees(root)
 
     def of_run(request: Request) -> Path:
         return launch.run_dir_of(root, request.params["run_id"])
@@ -23,7 +22,7 @@ def make_ops(root: Path) -> Dict[str, Op]:
     return {
         "tree_offer": _transfer(root, trees.offer),
         "tree_send": _transfer(root, trees.send),
-        "launch": _transfer(root, lambda request: launch.launch(request, root)),
+        "launch": _transfer(root, lambda request: launch.launch(request, root, trees)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
         "status": lambda request: _statuses(request, root),

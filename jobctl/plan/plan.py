@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobctl.plan.commands import make_step
-from jobctl.plan.manifest import Manifest
+from jobctl.plan.manifest import LeftOut, Manifest
 from jobctl.spec.inventory import Host
 from jobctl.spec.job import Job
 
@@ -27,7 +27,7 @@ class Tree:
     """What would be sent of a tree: at most this, less what the host has already."""
 
     manifest: Manifest
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     commit: str | None
 
 
@@ -70,4 +70,4 @@ def _send(what: str, tree: Tree) -> Item:
     if tree.commit:
         detail.append(f"commit {tree.commit[:12]}" + (" and uncommitted work" if tree.commit.endswith("+") else ""))
     detail.extend(f"left out: {line}" for line in tree.left_out)
-    return Item("send", what, "; ".join(detail), tree.manifest.size_bytes, len(tree.manifest.entries))
+    return Item("send", what, "; ".join(detail), tree.manifest.size_bytes, len(tree.manifest.lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobctl.api.code_ref import choose_commit
-from jobctl.plan.manifest import Entry, diff_pull, make_manifest
+from jobctl.plan.manifest import Entry, LeftOut, diff_pull, make_manifest
 from jobctl.plan.plan import Item, Tree, make_plan
 from jobctl.spec.inventory import load_inventory, pick_host
 from jobctl.spec.job import Job
@@ -48,7 +48,9 @@ CONNECT = Item(
 
 def test_the_plan_of_a_job_whose_code_and_data_are_sent() -> None:
     tree = Tree(
-        make_manifest([Entry("train.py", "f", 7, "0" * 64)]), ("pipe: not a regular file",), "abcdef0123456789+"
+        make_manifest([Entry("train.py", "f", 7, "0" * 64)]),
+        (LeftOut("not a regular file", ("pipe",)),),
+        "abcdef0123456789+",
     )
     pictures = Tree(make_manifest([Entry("1.png", "f", 1000, "1" * 64), Entry("2.png", "f", 24, "2" * 64)]), (), None)
     host = pick_host(load_inventory(HOST, "lab.yaml"), None)

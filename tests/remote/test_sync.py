@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jobctl.errors import TransferError
-from jobctl.laptop.hash_cache import HashCache
+from jobctl.laptop.tree_cache import TreeCache
 from jobctl.laptop.tree_source import FolderTree, make_data_tree
 from jobctl.remote.channel import HostChannel, open_host_channel
 from jobctl.remote.local import LocalTransport
@@ -39,7 +40,7 @@ def make_tree(folder: Path) -> FolderTree:
         with (folder / f"{number}.bin").open("wb") as file:
             file.write(b"%d" % number)
             file.truncate(LARGE)
-    return make_data_tree(folder, HashCache(folder.parent / "hashes"))
+    return make_data_tree(folder, TreeCache(folder.parent / "hashes"))
 
 
 def test_a_transfer_that_fails_while_much_is_under_way_ends_with_its_reason(
@@ -72,5 +73,9 @@ def test_what_was_cut_days_ago_is_swept_away_and_nothing_younger(
         os.utime(host / name, (1, 1))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "image").touch()
-    send_tree(channel, make_data_tree(tmp_path / "data", HashCache(tmp_path / "hashes")))
+    send_tree(channel, make_data_tree(tmp_path / "data", TreeCache(tmp_path / "hashes")))
+    end = time.monotonic() + 60
+    while (host / names[0]).exists() or (host / names[2]).exists():
+        assert time.monotonic() < end, "they are still there"
+        time.sleep(0.01)
     assert [(host / name).exists() for name in names] == [False, True, False, True]
