@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
     from jobctl.api.logs import LogFollower, Piece, logs
-    from jobctl.api.planning import plan, render
+    from jobctl.api.planning import Item, plan, render
     from jobctl.api.results import pull
     from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, status
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Item": "planning",
     "LogFollower": "logs",
     "Piece": "logs",
     "RunView": "runs",
@@ -52,6 +53,7 @@ _HOMES = {
 
 __all__ = [
     "Adopted",
+    "Item",
     "LogFollower",
     "Piece",
     "RunView",

@@ -25,8 +25,9 @@ from jobctl.api import prepare
 from jobctl.api.code_ref import resolve_on_host
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
-from jobctl.errors import ConnectionLost, JobctlError
+from jobctl.errors import ConnectionLost, JobctlError, TreeGone
 from jobctl.laptop.records import Record, Records
+from jobctl.plan.plan import tell_pointers
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
 from jobctl.remote.answers import Answer
@@ -34,7 +35,7 @@ from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
 from jobctl.remote.sync import send_tree
 from jobctl.spec.inventory import Host
-from jobctl.spec.job import Data, Job
+from jobctl.spec.job import Job
 
 _SECRETS = "secrets.json"
 
@@ -125,6 +126,8 @@ def _read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
             tell.note(f"{name}: left out: {'; '.join(map(str, tree.left_out[:3]))}{more}")
+        for warning in tell_pointers(tree.pointers) if tree else ():
+            tell.note(f"warning: {name}: {warning}")
     return inputs
 
 
@@ -147,8 +150,7 @@ def _send(
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
     job = written.job
-    code = _send_code(channel, job, inputs, tell)
-    data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
+    code, data = _send_trees(channel, job, inputs, tell)
     spec = make_run_spec(
         job,
         run_id=record.run_id,
@@ -174,7 +176,12 @@ def _send(
     book.save(record)
     tell.note("starting the run")
     try:
-        reply = channel.call("launch", b"".join(files.values()), **request)
+        try:
+            reply = channel.call("launch", b"".join(files.values()), **request)
+        except TreeGone as error:
+            tell.note(f"sending again: {error.what}")
+            _send_trees(channel, job, inputs, tell, look=True)
+            reply = channel.call("launch", b"".join(files.values()), **request)
     except ConnectionLost:
         raise
     except JobctlError:
@@ -185,22 +192,26 @@ def _send(
     return Answer(channel.host, reply.header)
 
 
-def _send_code(channel: HostChannel, job: Job, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
-    """What `job.json` says of the code: the tree that the host now has, or the commit that it will clone."""
-    source = {"git": job.code.git, "ref": job.code.ref}
+def _send_trees(
+    channel: HostChannel, job: Job, inputs: prepare.Inputs, tell: Listener, *, look: bool = False
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What `job.json` says of the code: the tree that the host now has, or the commit that it will clone; and where the
+    host finds each dataset: a tree that it now has, or a folder of its own.
+    """
+    code: dict[str, Any] = {"git": job.code.git, "ref": job.code.ref}
     if inputs.code is None:
         tell.note("asking git for the commit")
-        return {**source, "commit": resolve_on_host(channel, job.code)}
-    sent = send_tree(channel, inputs.code, partial(tell.progress, "code"))
-    return {**source, "commit": inputs.code.commit, "tree": sent.digest}
-
-
-def _send_data(channel: HostChannel, entry: Data, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
-    """Where the host finds a dataset: a tree that it now has, or a folder of its own."""
-    row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
-    if tree := inputs.data.get(entry.name):
-        row["digest"] = send_tree(channel, tree, partial(tell.progress, f"data {entry.name}")).digest
-    return row
+        code["commit"] = resolve_on_host(channel, job.code)
+    else:
+        sent = send_tree(channel, inputs.code, partial(tell.progress, "code"), look=look)
+        code.update(commit=inputs.code.commit, tree=sent.digest)
+    data = []
+    for entry in job.data:
+        row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
+        if tree := inputs.data.get(entry.name):
+            row["digest"] = send_tree(channel, tree, partial(tell.progress, f"data {entry.name}"), look=look).digest
+        data.append(row)
+    return code, data
 
 
 def _explained(error: JobctlError, record: Record, book: Records) -> JobctlError:

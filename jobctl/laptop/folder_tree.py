@@ -46,6 +46,7 @@ class FolderTree:
         self.manifest = found.manifest
         self.base = found.base
         self.is_new = is_new
+        self.follow_links = follow
         self.listing = found.listing
         self._commit = commit
         odd = [(name, kind) for name, kind in zip(found.names, found.kinds, strict=True) if kind in "-?p"]

@@ -41,7 +41,8 @@ class Question:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._listing = _start(folder, *_LIST)
-        self._ignored = _start(folder, "check-ignore", "--quiet", ".")
+        # A folder that a repository around it ignores (a build or scratch folder) is no part of that repository.
+        self._ignored = None if _is_checked_out(folder) else _start(folder, "check-ignore", "--quiet", ".")
         self._status = _start(folder, *_STATUS)
 
     def answer(self, remembered: Any) -> Listing | None:

@@ -18,7 +18,7 @@ from jobctl.laptop.tree_cache import TreeCache
 from jobctl.laptop.walk import list_folders, walk
 from jobctl.plan.manifest import Base, Entry, LeftOut, Manifest
 
-_OUTPUT = "output"
+OUTPUT = "output"
 OUTPUT_OF_ITS_OWN = "the run has its own"
 EXCLUDED = "excluded by `code.exclude`"
 
@@ -87,11 +87,11 @@ def _chosen(said: Any, names: Iterable[str], left_out: Iterable[LeftOut], patter
     of the run's own folder of that name.
     """
     given = list(names)
-    own = [name for name in given if name != _OUTPUT and not name.startswith(_OUTPUT + "/")]
+    own = [name for name in given if name != OUTPUT and not name.startswith(OUTPUT + "/")]
     kept = without(own, patterns)
     rows = list(left_out)
     if len(own) < len(given):
-        rows.append(LeftOut(OUTPUT_OF_ITS_OWN, (_OUTPUT + "/",), len(given) - len(own)))
+        rows.append(LeftOut(OUTPUT_OF_ITS_OWN, (OUTPUT + "/",), len(given) - len(own)))
     if len(kept) < len(own):
         rows.append(LeftOut(EXCLUDED, files=len(own) - len(kept)))
     return Listed(said, sorted(kept), tuple(rows))

@@ -15,7 +15,16 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from jobctl.errors import ConnectionLost, HostProgramError, InputError, JobctlError, NoSpace, RunNotFound, TransferError
+from jobctl.errors import (
+    ConnectionLost,
+    HostProgramError,
+    InputError,
+    JobctlError,
+    NoSpace,
+    RunNotFound,
+    TransferError,
+    TreeGone,
+)
 from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode, read_frame
 from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
@@ -228,6 +237,8 @@ def _as_error(host: str, error: object) -> JobctlError:
         return RunNotFound(message, where=host, next_command="jobctl ps")
     if kind == "transfer":
         return TransferError(message, where=where, hint=hint)
+    if kind == "tree_gone":
+        return TreeGone(message, where=where, hint="submit again: what is missing is sent again")
     if kind in ("no_stage", "refused"):
         return InputError(message, where=where, hint=hint)
     if kind == "bug":

@@ -34,15 +34,18 @@ class Sent:
     size_bytes: int
 
 
-def send_tree(channel: HostChannel, tree: TreeSource, progress: Progress = lambda done, total: None) -> Sent:
+def send_tree(
+    channel: HostChannel, tree: TreeSource, progress: Progress = lambda done, total: None, *, look: bool = False
+) -> Sent:
     """Make the host have `tree`. Raises TransferError, NoSpace, ConnectionLost.
 
-    What arrived before a failure stays and is not sent again.
+    What arrived before a failure stays and is not sent again. With `look` the host looks at each content that it has;
+    else it does so when it lays the tree out (TreeGone).
     """
     digest = tree.manifest.digest
     if _is_likely_there(tree) and channel.call("tree_offer", digest=digest).header.get("known"):
         return Sent(digest, 0, 0)
-    base = tree.base
+    base = None if look else tree.base
     if base is None:
         with channel.exchange("tree_send", zlib.compress(tree.manifest.data, 1), digest=digest) as exchange:
             return _answer(channel.host, exchange, tree, {}, progress)
