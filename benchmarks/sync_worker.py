@@ -13,8 +13,9 @@ from pathlib import Path
 
 from jobctl.api import prepare
 from jobctl.laptop import places
+from jobctl.laptop.data_source import make_data_tree
 from jobctl.laptop.tree_cache import TreeCache
-from jobctl.laptop.tree_source import TreeSource, make_data_tree, make_working_tree
+from jobctl.laptop.tree_source import TreeSource, make_working_tree
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
 from jobctl.remote.sync import send_tree

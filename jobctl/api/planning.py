@@ -8,7 +8,8 @@ from pathlib import Path
 from jobctl.api import prepare
 from jobctl.laptop.survey import survey
 from jobctl.laptop.tree_source import TreeSource
-from jobctl.plan.plan import Item, Tree, make_plan
+from jobctl.plan.plan import Item as Item
+from jobctl.plan.plan import Tree, make_plan
 from jobctl.plan.run_files import make_run_files
 from jobctl.spec.job import Job
 

@@ -121,7 +121,7 @@ def _tell_warnings(status: dict[str, Any], tell: Listener) -> None:
 
 def _read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
     tell.note("reading code and data")
-    inputs = prepare.gather_inputs(written)
+    inputs = prepare.gather_inputs(written, progress=tell.progress)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jobctl.errors import InputError, TransferError
-from jobctl.laptop.tree_cache import FIELDS, GONE, RACY_NS, UNSETTLED, Remembered, TreeCache, read_keys
+from jobctl.laptop.tree_cache import (
+    FIELDS,
+    GONE,
+    UNSETTLED,
+    Meter,
+    Progress,
+    Remembered,
+    TreeCache,
+    is_settled,
+    read_keys,
+)
 from jobctl.plan.manifest import Base, Entry, LeftOut, Manifest, join_lines, make_delta, make_line
 
 _CHUNK = 1 << 20
@@ -89,6 +98,7 @@ class Reading:
     key: str
     cache: TreeCache
     follow_links: bool
+    progress: Progress = lambda done, total: None
 
     def __post_init__(self) -> None:
         self.base = os.path.join(self.folder, "")
@@ -124,20 +134,19 @@ class Reading:
         """What is there now; `keys`: how it looks."""
         names, kinds, lines = known.names, list(known.kinds), _lines(known)
         files: list[tuple[int, os.stat_result]] = []
-        now = time.time_ns()
         for index in _differing(known.keys, keys):
-            kinds[index], lines[index], key, info = self._look_closely(names[index], now)
+            kinds[index], lines[index], key, info = self._look_closely(names[index])
             keys[index * FIELDS : (index + 1) * FIELDS] = array("q", key)
             if info is not None:
                 files.append((index, info))
         paths = [(self.base + names[index], info.st_size) for index, info in files]
-        for (index, info), (sha256, is_pointer) in zip(files, _hash_all(paths), strict=True):
+        for (index, info), (sha256, is_pointer) in zip(files, _hash_all(paths, self.progress), strict=True):
             if is_pointer:
                 kinds[index] = "p"
             lines[index] = make_line(names[index], "x" if info.st_mode & 0o111 else "f", info.st_size, sha256)
         return replace(known, kinds="".join(kinds), keys=keys, manifest=join_lines(filter(None, lines)))
 
-    def _look_closely(self, name: str, now_ns: int) -> tuple[str, bytes, tuple[int, ...], os.stat_result | None]:
+    def _look_closely(self, name: str) -> tuple[str, bytes, tuple[int, ...], os.stat_result | None]:
         """(kind, line, key, and for a file that is to be read what it looks like)."""
         try:
             info = os.stat(self.base + name, follow_symlinks=self.follow_links)
@@ -145,7 +154,7 @@ class Reading:
         except OSError:
             return "?", b"", GONE, None
         key: tuple[int, ...] = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
-        if now_ns - max(info.st_mtime_ns, info.st_ctime_ns) <= RACY_NS:
+        if not is_settled(key):
             key = UNSETTLED
         if target is not None:
             return "l", make_line(name, "l", len(os.fsencode(target)), target), key, None
@@ -194,15 +203,18 @@ def _base(before: Manifest, now: Manifest) -> Base | None:
     return Base(before.digest, delta) if delta.size_bytes < len(now.data) // 2 else None
 
 
-def _hash_all(files: list[tuple[str, int]]) -> list[tuple[str, bool]]:
+def _hash_all(files: list[tuple[str, int]], progress: Progress) -> list[tuple[str, bool]]:
     """(SHA-256, whether it is a git-lfs pointer) of each (path, size). The larger ones by several threads."""
-    large = [path for path, size in files if size >= _LARGE]
-    threads = min(4, os.cpu_count() or 1)
+    large = [(path, size) for path, size in files if size >= _LARGE]
+    meter = Meter(sum(size for _, size in large), progress)
     parts = [large[start : start + 64] for start in range(0, len(large), 64)]
+    found: dict[str, tuple[str, bool]] = {}
     try:
-        with ThreadPoolExecutor(threads) as pool:
-            hashed = pool.map(lambda paths: [_hash(path) for path in paths], parts)
-            found = dict(zip(large, (row for rows in hashed for row in rows), strict=True))
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            for part, rows in zip(parts, pool.map(lambda part: [_hash(path) for path, _ in part], parts), strict=True):
+                found.update(zip((path for path, _ in part), rows, strict=True))
+                meter.add(sum(size for _, size in part))
+                meter.tell()
         return [found[path] if size >= _LARGE else _hash(path) for path, size in files]
     except OSError as error:
         raise InputError(f"cannot read a file: {error.strerror}", where=str(error.filename)) from None

@@ -11,9 +11,10 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 import time
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,29 @@ class Remembered:
     manifest: Manifest
     base: Base | None = None
     """What the tree was before it changed last: a host may still have that one."""
+
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes read, bytes to read) while contents are read that are not remembered."""
+_WORTH_TELLING_BYTES = 64 << 20  # less is read before anybody wonders
+
+
+class Meter:
+    """Counts what several threads read, and tells of it, from the thread that owns it."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total, self._progress = total, progress
+        self._counting = threading.Lock()
+        self._done, self._told = 0, -1
+
+    def add(self, size_bytes: int) -> None:
+        with self._counting:
+            self._done += size_bytes
+
+    def tell(self) -> None:
+        if self._total >= _WORTH_TELLING_BYTES and self._done != self._told:
+            self._told = self._done
+            self._progress(self._done, self._total)
 
 
 class TreeCache:
@@ -120,6 +144,11 @@ def _write(path: Path, data: bytes) -> None:
         beside.rename(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def is_settled(key: Sequence[int]) -> bool:
+    """Whether a file that looks like this now will look different once it changes: see RACY_NS."""
+    return time.time_ns() - max(key[1], key[2]) > RACY_NS
 
 
 def read_keys(base: str, names: Iterable[str], *, follow_links: bool) -> array[int]:

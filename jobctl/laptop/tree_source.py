@@ -1,6 +1,7 @@
 """Trees of files that the user names: where their manifest and their contents come from.
 
-Three kinds: a working tree and a folder of data (here), and a commit of a git repository (`git_source`).
+Four kinds: a working tree (here), a commit of a git repository (`git_source`), a folder of data and zip archives
+(`data_source`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from jobctl.errors import InputError
 from jobctl.laptop.folder_tree import FolderTree, Listed, Reading
 from jobctl.laptop.git_listing import Question
 from jobctl.laptop.tree_cache import TreeCache
-from jobctl.laptop.walk import list_folders, walk
+from jobctl.laptop.walk import list_folders
 from jobctl.plan.manifest import Base, Entry, LeftOut, Manifest
 
 OUTPUT = "output"
@@ -42,21 +43,6 @@ class TreeSource(Protocol):
 
     def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         """The entries' bytes, in pieces. Raises TransferError for a file that has changed or gone."""
-
-
-def make_data_tree(folder: Path, cache: TreeCache) -> FolderTree:
-    """A local data folder. Raises InputError where it is not there or empty."""
-    if not folder.is_dir():
-        raise InputError(
-            "no such data folder on this machine",
-            where=str(folder),
-            hint="`path:` is a folder here, relative to the config; a folder that is on the host already is `on_host:`",
-        )
-    reading = Reading(folder, json.dumps(["data", os.path.abspath(folder)]), cache, follow_links=True)
-    tree = reading.tree(list_folders(folder, reading.last.listing if reading.last else None, follow_links=True))
-    if not tree.manifest.data:
-        raise InputError("the data folder is empty", where=str(folder))
-    return tree
 
 
 def make_working_tree(folder: Path, exclude: Iterable[str], cache: TreeCache) -> FolderTree:
@@ -106,6 +92,3 @@ def without(paths: Iterable[str], exclude: Iterable[str]) -> list[str]:
 
     spec = pathspec.GitIgnoreSpec.from_lines(patterns)
     return [path for path in paths if not spec.match_file(path)]
-
-
-__all__ = ["FolderTree", "TreeSource", "make_data_tree", "make_working_tree", "walk", "without"]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from jobctl.errors import CodeSourceError, InputError, TransferError
+from jobctl.laptop.data_source import make_data_tree
 from jobctl.laptop.git_source import open_git_tree
 from jobctl.laptop.tree_cache import TreeCache
-from jobctl.laptop.tree_source import TreeSource, make_data_tree, make_working_tree
+from jobctl.laptop.tree_source import TreeSource, make_working_tree
 from tests.conftest import WEIRD_NAME
 
 

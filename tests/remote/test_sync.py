@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from jobctl.errors import TransferError
+from jobctl.laptop.data_source import make_data_tree
 from jobctl.laptop.tree_cache import TreeCache
-from jobctl.laptop.tree_source import FolderTree, make_data_tree
+from jobctl.laptop.tree_source import TreeSource
 from jobctl.remote.channel import HostChannel, open_host_channel
 from jobctl.remote.local import LocalTransport
 from jobctl.remote.sync import send_tree
@@ -31,7 +32,7 @@ def channel(host: Path) -> Iterator[HostChannel]:
         yield opened
 
 
-def make_tree(folder: Path) -> FolderTree:
+def make_tree(folder: Path) -> TreeSource:
     """Many small files, which keep the host busy, then sparse large ones."""
     (folder / "0").mkdir(parents=True, exist_ok=True)
     for number in range(SMALL):
