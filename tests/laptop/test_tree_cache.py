@@ -60,7 +60,7 @@ def test_an_unchanged_folder_is_confirmed_without_reading_a_file(tmp_path: Path)
     kept.write_bytes(sha256(other).encode() + other)
     for cache in (TreeCache(tmp_path / "cache"), TreeCache(tmp_path / "cache", read_only=True)):
         tree = make_data_tree(folder, cache)
-        assert hash_of(tree, "a") == sha256(b"remembered") and not tree.is_new
+        assert hash_of(tree, "sub/a") == sha256(b"remembered") and not tree.is_new
 
 
 def test_names_that_come_and_go_are_noticed_and_the_rest_is_kept(tmp_path: Path) -> None:
