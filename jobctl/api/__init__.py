@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from jobctl.api.planning import Item, plan, render
     from jobctl.api.results import pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, known_runs, runs, status
+    from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
+    from jobctl.api.sending import Delivery, send, submit_each
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Delivery": "sending",
     "Item": "planning",
     "LogFollower": "logs",
     "Piece": "logs",
@@ -46,13 +48,17 @@ _HOMES = {
     "render": "planning",
     "resume": "resuming",
     "runs": "runs",
+    "runs_as_they_come": "runs",
     "schema": "texts",
+    "send": "sending",
     "status": "runs",
     "submit": "submit",
+    "submit_each": "sending",
 }
 
 __all__ = [
     "Adopted",
+    "Delivery",
     "Item",
     "LogFollower",
     "Piece",
@@ -72,9 +78,12 @@ __all__ = [
     "render",
     "resume",
     "runs",
+    "runs_as_they_come",
     "schema",
+    "send",
     "status",
     "submit",
+    "submit_each",
 ]
 
 

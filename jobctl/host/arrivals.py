@@ -59,6 +59,8 @@ class Arrivals:
         writing, self._writing = self._writing, []
         for future in writing:
             future.result()
+        if writing:
+            self._store.tell_more()
 
     def close(self) -> None:
         """What is not whole goes."""
@@ -70,7 +72,8 @@ class Arrivals:
     def _write(self, small: List[Tuple[int, bytes]]) -> None:
         self.settle()  # of the frame before: one is written while the next one comes, memory holds no more
         if len(small) <= _FEW:
-            return self._write_some(small)
+            self._write_some(small)
+            return self._store.tell_more()
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_THREADS)
         for start in range(_THREADS):

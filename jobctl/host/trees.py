@@ -83,6 +83,7 @@ class Trees:
         path = self._manifest_path(digest)
         if self._is_known(path):
             return {"known": True}
+        begun = time.monotonic()
         guessed = request.receive() if request.params.get("guessed") else None
         manifest, rows = self._announced(request, digest)
         missing = self.missing(rows)
@@ -91,7 +92,8 @@ class Trees:
             if guessed is not None:
                 arrivals.take(*guessed)
             if not arrivals.complete:
-                request.reply(missing=[index for index in missing if index not in arrivals.whole])
+                left = [index for index in missing if index not in arrivals.whole]
+                request.reply(missing=left, took_s=round(time.monotonic() - begun, 4))
             received = 0
             while not arrivals.complete:
                 received += arrivals.take(*request.receive())
@@ -100,8 +102,9 @@ class Trees:
         finally:
             arrivals.close()
         _write(path, manifest)
+        # Also of those that have come in bulk, before the list.
+        self._store.settle_later([(row.content, row.kind == "x") for row in rows.values() if row.kind != "l"])
         if missing:
-            self._store.settle_later([(rows[index].content, rows[index].kind == "x") for index in missing])
             self._store.later(lambda: remove_leftovers(self._root, time.time() - _STALE_S))
         return {"known": True}
 

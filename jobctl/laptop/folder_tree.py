@@ -74,6 +74,9 @@ class FolderTree:
         for entry in entries:
             yield entry, self._read(entry)
 
+    def file(self, entry: Entry) -> Path | None:
+        return self.folder / entry.path
+
     def _read(self, entry: Entry) -> Iterator[bytes]:
         left = entry.size
         try:

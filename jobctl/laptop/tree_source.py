@@ -44,6 +44,9 @@ class TreeSource(Protocol):
     def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         """The entries' bytes, in pieces. Raises TransferError for a file that has changed or gone."""
 
+    def file(self, entry: Entry) -> Path | None:
+        """Where the bytes of an entry lie as a file of their own; None where they do not."""
+
 
 def make_working_tree(folder: Path, exclude: Iterable[str], cache: TreeCache) -> FolderTree:
     """A local working tree: uncommitted work included, what git ignores left out. Without git: all files."""

@@ -74,6 +74,9 @@ class ZipTree:
             for archive, _ in opened.values():
                 archive.close()
 
+    def file(self, entry: Entry) -> Path | None:
+        return self._beside.file(entry) if self._beside and entry.path not in self._homes else None
+
     def _open(self, home: Path) -> tuple[zipfile.ZipFile, dict[str, Member]]:
         archive = open_archive(home)
         if _look(home) != self._looks[home]:

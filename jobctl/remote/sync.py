@@ -5,21 +5,27 @@ One round trip where the host has the tree, or has it but for a small change; el
 
 from __future__ import annotations
 
+import contextlib
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jobctl.laptop.tree_source import TreeSource
-from jobctl.plan.manifest import Delta, Entry
+from jobctl.plan.manifest import Base, Delta, Entry
 from jobctl.remote.answers import Answer
+from jobctl.remote.bulk import Bulk, send_bulk
 from jobctl.remote.channel import Exchange, HostChannel
+from jobctl.remote.lanes import Lanes
 from jobctl.remote.packing import FRAME_BYTES, Pace, frames, pack
+from jobctl.remote.spans import SMALL_BYTES
 
 _AHEAD = 16  # frames under way that the host has not confirmed
 _UNASKED_BYTES = 1 << 20
 """A longer list of files is not sent before the host has said that it does not know the tree."""
+_BULKY_BYTES = 64 << 20
+_LARGE_BYTES = 8 << 20
 
 Progress = Callable[[int, int], None]
 """Called with (bytes sent, bytes to send)."""
@@ -35,9 +41,14 @@ class Sent:
 
 
 def send_tree(
-    channel: HostChannel, tree: TreeSource, progress: Progress = lambda done, total: None, *, look: bool = False
+    channel: HostChannel,
+    tree: TreeSource,
+    progress: Progress = lambda done, total: None,
+    lanes: Lanes | None = None,
+    *,
+    look: bool = False,
 ) -> Sent:
-    """Make the host have `tree`. Raises TransferError, NoSpace, ConnectionLost.
+    """Make the host have `tree`; much goes over several connections (`lanes`). Raises TransferError, HostErrors.
 
     What arrived before a failure stays and is not sent again. With `look` the host looks at each content that it has;
     else it does so when it lays the tree out (TreeGone).
@@ -46,6 +57,23 @@ def send_tree(
     if _is_likely_there(tree) and channel.call("tree_offer", digest=digest).header.get("known"):
         return Sent(digest, 0, 0)
     base = None if look else tree.base
+    new = [tree.manifest.entry(index) for index, _ in base.delta.add] if base else tree.manifest.entries
+    first = Bulk(0, 0)
+    if _is_bulky(new):
+        with contextlib.ExitStack() as stack:
+            first = send_bulk(lanes or stack.enter_context(Lanes(channel)), tree, progress)
+    rest = _send_rest(channel, tree, base, progress)
+    return Sent(digest, first.files + rest.files, first.size_bytes + rest.size_bytes)
+
+
+def _is_bulky(entries: Sequence[Entry]) -> bool:
+    """Else they go with the list of files: packed, compressed where it helps, in fewer round trips."""
+    sizes = [entry.size for entry in entries if entry.kind != "l"]
+    return sum(sizes) >= _BULKY_BYTES or sum(size for size in sizes if size > SMALL_BYTES) >= _LARGE_BYTES
+
+
+def _send_rest(channel: HostChannel, tree: TreeSource, base: Base | None, progress: Progress) -> Sent:
+    digest = tree.manifest.digest
     if base is None:
         with channel.exchange("tree_send", zlib.compress(tree.manifest.data, 1), digest=digest) as exchange:
             return _answer(channel.host, exchange, tree, {}, progress)
@@ -82,7 +110,7 @@ def _answer(host: str, exchange: Exchange, tree: TreeSource, guessed: dict[Entry
     """What the host says to a list of files, and what it wants of them. `guessed`: sent already."""
     asked = time.monotonic()
     reply = exchange.receive()
-    round_trip_s = time.monotonic() - asked
+    round_trip_s = max(0.0, time.monotonic() - asked - float(reply.header.get("took_s") or 0.0))
     if reply.header.get("need"):
         exchange.send(zlib.compress(tree.manifest.data, 1))
         reply = exchange.receive()
