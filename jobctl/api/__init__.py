@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
     from jobctl.api.logs import LogFollower, Piece, logs
-    from jobctl.api.planning import plan, render
+    from jobctl.api.planning import Item, plan, render
     from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Delivery": "sending",
+    "Item": "planning",
     "LogFollower": "logs",
     "Piece": "logs",
     "RunView": "runs",
@@ -59,6 +60,7 @@ _HOMES = {
 __all__ = [
     "Adopted",
     "Delivery",
+    "Item",
     "LogFollower",
     "Piece",
     "RunView",

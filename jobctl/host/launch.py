@@ -60,7 +60,7 @@ def staging_lock(root: Path, run_id: str) -> Iterator[None]:
         os.close(handle)
 
 
-def launch(request: Request, root: Path) -> Dict[str, Any]:
+def launch(request: Request, root: Path, trees: Trees) -> Dict[str, Any]:
     """Stage and start a run; for a run that is there already, its status.
 
     Parameters: run_id; spec (job.json, `data` still without targets); code (digest or None); data ([{name, link, and
@@ -73,7 +73,7 @@ def launch(request: Request, root: Path) -> Dict[str, Any]:
         run_dir = root / "runs" / run_id
         if not run_dir.exists():
             _check_container(params["spec"].get("container"))
-            _stage(root, params, request.payload)
+            _stage(root, trees, params, request.payload)
         elif (read_json(run_dir / "job.json") or {}).get("token") != params["spec"].get("token"):
             hint = "submit again: it draws another id"
             raise OpError("taken", "another submit has a run of the id %s here" % run_id, hint=hint)
@@ -92,12 +92,12 @@ def _check_container(spec: Optional[Dict[str, Any]]) -> None:
         raise OpError("container", str(error), hint=error.hint) from error
 
 
-def _stage(root: Path, params: Dict[str, Any], payload: bytes) -> None:
+def _stage(root: Path, trees: Trees, params: Dict[str, Any], payload: bytes) -> None:
     staging = root / "staging" / params["run_id"]
     if staging.exists():
         shutil.rmtree(str(staging))
     try:
-        _lay_out(staging, Trees(root), params, payload)
+        _lay_out(staging, trees, params, payload)
     except BaseException:
         shutil.rmtree(str(staging), ignore_errors=True)
         raise

@@ -14,9 +14,8 @@ from .server import Op, OpError, Request
 from .trees import Trees
 
 
-def make_ops(root: Path) -> Dict[str, Op]:
+def make_ops(root: Path, trees: Trees) -> Dict[str, Op]:
     """All requests, for the work_dir `root`."""
-    trees = Trees(root)
     relay = Relay(trees)
 
     def of_run(request: Request) -> Path:
@@ -30,7 +29,7 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "objects_missing": _transfer(root, lambda request: bulk.missing(request, trees.store)),
         "objects_put": _transfer(root, lambda request: bulk.put(request, trees.store)),
         "objects_finish": _transfer(root, lambda request: bulk.finish(request, trees.store)),
-        "launch": _transfer(root, lambda request: launch.launch(request, root)),
+        "launch": _transfer(root, lambda request: launch.launch(request, root, trees)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
         "status": lambda request: _statuses(request, root),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobctl.api.code_ref import choose_commit
-from jobctl.plan.manifest import Entry, diff_pull, make_manifest
+from jobctl.plan.manifest import Entry, LeftOut, diff_pull, make_manifest
 from jobctl.plan.plan import Item, Tree, make_plan
 from jobctl.spec.inventory import load_inventory, pick_host
 from jobctl.spec.job import Job
@@ -48,7 +48,10 @@ CONNECT = Item(
 
 def test_the_plan_of_a_job_whose_code_and_data_are_sent() -> None:
     tree = Tree(
-        make_manifest([Entry("train.py", "f", 7, "0" * 64)]), ("pipe: not a regular file",), "abcdef0123456789+"
+        make_manifest([Entry("train.py", "f", 7, "0" * 64)]),
+        (LeftOut("not a regular file", ("pipe",)),),
+        "abcdef0123456789+",
+        ("train.py",),
     )
     pictures = Tree(make_manifest([Entry("1.png", "f", 1000, "1" * 64), Entry("2.png", "f", 24, "2" * 64)]), (), None)
     host = pick_host(load_inventory(HOST, "lab.yaml"), None)
@@ -61,11 +64,14 @@ def test_the_plan_of_a_job_whose_code_and_data_are_sent() -> None:
         Item(
             "send",
             "code",
-            f"{here}; commit abcdef012345 and uncommitted work; left out: pipe: not a regular file",
+            f"{here}; commit abcdef012345 and uncommitted work",
             7,
             1,
+            (LeftOut("not a regular file", ("pipe",)),),
+            (("train.py", 7),),
+            ("train.py: a git-lfs pointer is sent, not the file, which is not here; git lfs pull",),
         ),
-        Item("send", "data pictures -> data/in", here, 1024, 2),
+        Item("send", "data pictures -> data/in", here, 1024, 2, largest=(("1.png", 1000), ("2.png", 24))),
         Item("write", "job and helper files", "/data/alice/runs/<run id>/", 5, 1),
         Item("hold", "2 cards", "the first free ones, or those named with --cards; as ASCEND_RT_VISIBLE_DEVICES"),
         Item("run", "train", "python -u -m paddle.distributed.launch --devices 0,1 train.py --out 'a b'"),
