@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
+    from jobctl.api.doctor import Examined, doctor
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Examined": "doctor",
     "LogFollower": "logs",
     "Piece": "logs",
     "RunView": "runs",
@@ -35,6 +37,7 @@ _HOMES = {
     "Adopted": "adopting",
     "adopt": "adopting",
     "cancel": "runs",
+    "doctor": "doctor",
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
@@ -52,6 +55,7 @@ _HOMES = {
 
 __all__ = [
     "Adopted",
+    "Examined",
     "LogFollower",
     "Piece",
     "RunView",
@@ -60,6 +64,7 @@ __all__ = [
     "Tidying",
     "adopt",
     "cancel",
+    "doctor",
     "gc",
     "init",
     "job_text",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -35,6 +36,7 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "get": lambda request: results.send(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),
+        "facts": lambda request: _facts(request, root),
         "command": _command,
     }
 
@@ -66,6 +68,13 @@ def _statuses(request: Request, root: Path) -> Dict[str, Any]:
         except OpError as error:  # a damaged run hides no other
             found[run_id] = {"error": {"kind": error.kind, "message": error.message}}
     return {"statuses": found}
+
+
+def _facts(request: Request, root: Path) -> Dict[str, Any]:
+    received_at = time.time()
+    from . import facts  # slow to import (ssl among it), seldom needed
+
+    return facts.answer(received_at, str(root), request.params["wanted"])
 
 
 def _command(request: Request) -> Dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 
 from . import lease_dir
 from .files import Json
+from .locks import is_held
 
 BLOCK = 64
 LAUNCHER = 32  # the first of a block are for Paddle's launcher, the others for HCCL
@@ -48,6 +49,18 @@ def acquire(folder: Path, ranks: int, holder: Json) -> Optional[Ports]:
             return Ports(base, descriptor)
         os.close(descriptor)
     return None
+
+
+def survey(folder: Path) -> Tuple[int, int, int]:
+    """How many blocks nobody holds or listens in, how many are held, how many there are. Takes none."""
+    free = held = every = 0
+    for number, base in blocks(_ephemeral()):
+        every += 1
+        if is_held(folder / "ports{}.lock".format(number)):
+            held += 1
+        elif all(_is_free(port) for port in range(base, base + BLOCK)):
+            free += 1
+    return free, held, every
 
 
 def blocks(ephemeral: Tuple[int, int]) -> Iterator[Tuple[int, int]]:

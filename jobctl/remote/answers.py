@@ -56,6 +56,19 @@ class Answer:
             raise self._wrong(name)
         return value
 
+    def time(self, name: str) -> float:
+        """Seconds since the epoch, by the host's clock."""
+        value = self._fields.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self._wrong(name)
+        return float(value)
+
+    def table(self, name: str) -> dict[str, Any]:
+        value = self._fields.get(name)
+        if not isinstance(value, dict):
+            raise self._wrong(name)
+        return value
+
     def items(self, name: str) -> list[Any]:
         value = self._fields.get(name)
         if not isinstance(value, list):

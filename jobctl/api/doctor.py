@@ -1,0 +1,87 @@
+"""Doctor: can these hosts run it? One question to each, all at the same time, then checks that are pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobctl.api import prepare
+from jobctl.api.listener import Listener, Silent
+from jobctl.checks.clock import clock_offset
+from jobctl.checks.connection import failed_connection, good_connection
+from jobctl.checks.model import Check, Facts, Wanted
+from jobctl.checks.run import make_checks, not_reached
+from jobctl.checks.wanted import make_question
+from jobctl.errors import HostError
+from jobctl.remote.answers import Answer
+from jobctl.remote.connect import connect
+from jobctl.remote.fanout import ask_each
+from jobctl.spec.inventory import Host
+from jobctl.spec.job import Job
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A host and what every check says of it."""
+
+    host: str
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> bool:
+        return any(check.verdict == "failed" for check in self.checks)
+
+
+def doctor(
+    inventory: str | Path,
+    hosts: Sequence[str] = (),
+    *,
+    config: str | Path | None = None,
+    sets: Sequence[str] = (),
+    listener: Listener | None = None,
+) -> tuple[Examined, ...]:
+    """Examine hosts of an inventory (none named: all), for what a config wants. A host that cannot be asked is a row.
+
+    Raises InputError and its kinds.
+    """
+    tell = listener or Silent()
+    job = prepare.load(config, sets).job if config is not None else None
+    targets = [prepare.load_host(inventory, name) for name in hosts] if hosts else prepare.load_hosts(inventory)
+    tell.note(f"examining {', '.join(target.name for target in targets)}")
+    found: dict[str, Examined] = {}
+    for answer in ask_each(targets, lambda target: _examine(target, targets, job, str(config or ""))):
+        found[answer.item.name] = answer.value
+        waited_for = [target.name for target in targets if target.name not in found]
+        if waited_for:
+            tell.note(f"{answer.item.name} is done; waiting for {', '.join(waited_for)}")
+    return tuple(found[target.name] for target in targets)
+
+
+def _examine(target: Host, targets: Sequence[Host], job: Job | None, config: str) -> Examined:
+    wanted = Wanted(
+        host=target.name,
+        runtime=target.runtime,
+        job=job,
+        config=config,
+        cards=job.cards if job and job.device == "npu" else 0,
+        several_hosts=len(targets) > 1,
+    )
+    peers = [other for other in targets if other.name != target.name]
+    begun = time.monotonic()
+    try:
+        with connect(target, ask=len(targets) == 1) as channel:
+            connected_s = time.monotonic() - begun
+            asked_at = time.time()
+            header = channel.call("facts", wanted=make_question(wanted, target, peers)).header
+            heard_at = time.time()
+            facts = _as_facts(Answer(channel.host, header), asked_at, heard_at)
+    except HostError as error:
+        return Examined(target.name, (failed_connection(error, target), *not_reached()))
+    return Examined(target.name, (good_connection(target, connected_s), *make_checks(facts, wanted)))
+
+
+def _as_facts(answer: Answer, asked_at: float, heard_at: float) -> Facts:
+    clock = clock_offset(asked_at, answer.time("received_at"), answer.time("answered_at"), heard_at)
+    return Facts(answer.table("facts"), clock.offset_s, clock.error_s)
