@@ -78,7 +78,8 @@ def _examine(target: Host, targets: Sequence[Host], job: Job | None, config: str
             heard_at = time.time()
             facts = _as_facts(Answer(channel.host, header), asked_at, heard_at)
     except HostError as error:
-        return Examined(target.name, (failed_connection(error, target), *not_reached()))
+        known = failed_connection(error, target)
+        return Examined(target.name, (*known, *not_reached(known[-1].name)))
     return Examined(target.name, (good_connection(target, connected_s), *make_checks(facts, wanted)))
 
 

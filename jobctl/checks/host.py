@@ -67,7 +67,9 @@ def inodes(facts: Facts, wanted: Wanted) -> Finding:
     words = f"{free:,} more files fit on the disk of {path}"
     if free < LOW_INODES:
         remedy = f"du -x --inodes -d 2 {shlex.quote(path)} | sort -n | tail"
-        return Finding("failed", words, f"{LOW_INODES:,}: an environment with PaddlePaddle has tens of thousands", remedy)
+        return Finding(
+            "failed", words, f"{LOW_INODES:,}: an environment with PaddlePaddle has tens of thousands", remedy
+        )
     return ok(words)
 
 

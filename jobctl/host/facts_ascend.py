@@ -61,17 +61,17 @@ def _set_env(asked: Any) -> List[Json]:
 
 def _sourced(path: str) -> Json:
     if not os.path.isfile(path):
-        return {"path": path, "there": False, "readable": False, "ended": False, "variables": {}, "said": ""}
+        return {"path": path, "there": False}
     said = ask(surroundings.source_argv([path]), _TIMEOUT_S)
     environ = surroundings.parse_environ(said.out.encode("utf-8"))
     found = {name: environ[name] for name in _CANN_VARIABLES if name in environ}
-    readable, ended = os.access(path, os.R_OK), not environ
     return {
         "path": path,
         "there": True,
-        "readable": readable,
-        "ended": ended,
+        "readable": os.access(path, os.R_OK),
+        "ended": not environ,
         "variables": found,
+        "leading_nowhere": sorted(name for name, value in found.items() if not os.path.exists(value)),
         "said": said.err.strip()[-300:],
     }
 
@@ -111,10 +111,19 @@ def _cards(asked: Any) -> Json:
         "error": shot.error if shot else None,
         "warnings": shot.warnings if shot else [],
         "driver": shot.driver if shot else None,
-        "health": {str(card.npu): card.health for card in (shot.cards or [])} if shot else {},
+        "health": _health(shot.cards or []) if shot else {},
         "processes": [[one.npu, one.pid] for one in shot.processes] if shot and shot.processes is not None else None,
         "held": {str(card): note.run_id or "another run" for card, note in cards.holders(folder, seen.ids).items()},
     }
+
+
+def _health(rows: List[Any]) -> Dict[str, str]:
+    """By NPU; of one with two dies that of the worse."""
+    found: Dict[str, str] = {}
+    for card in rows:
+        if found.get(str(card.npu), "OK") == "OK":
+            found[str(card.npu)] = card.health or "not told"
+    return found
 
 
 def _hccn(asked: Any) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 from typing import Any, Dict, Optional
 
@@ -20,8 +21,8 @@ def _container(asked: Any) -> Optional[Json]:
         return None
     engine = wanted["engine"]
     program = shutil.which(engine)
-    found: Json = {"engine": engine, "path": program, "error": None, "runtimes": [], "image": None, "mounts": {}}
-    found["mounts"] = {path: os.path.exists(path) for path in wanted["mounts"]}
+    mounts = {path: os.path.exists(path) for path in wanted["mounts"]}
+    found: Json = {"engine": engine, "mounts": mounts, "path": program, "error": None, "runtimes": [], "image": None}
     if program is None:
         return dict(found, error="not on this host")
     said = ask([program, "info", "--format", "{{json .}}"], _TIMEOUT_S)
@@ -31,8 +32,9 @@ def _container(asked: Any) -> Optional[Json]:
         return dict(found, error=str(errors[-1])[-300:])
     found["version"] = info.get("ServerVersion") or (info.get("version") or {}).get("Version")
     found["runtimes"] = sorted(info.get("Runtimes") or {})
-    if wanted.get("image"):
-        found["image"] = _image(program, wanted["image"])
+    name = wanted["images"].get(platform.machine())
+    if name:
+        found["image"] = _image(program, name)
     return found
 
 

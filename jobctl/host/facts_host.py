@@ -40,7 +40,13 @@ def _group_name(gid: int) -> str:
 
 
 def _machine(asked: Any) -> Json:
-    return {"arch": platform.machine(), "kernel": platform.release(), "cores": os.cpu_count()}
+    marks = ("/.dockerenv", "/run/.containerenv")  # Docker's and Podman's
+    return {
+        "arch": platform.machine(),
+        "kernel": platform.release(),
+        "cores": os.cpu_count(),
+        "in_container": any(os.path.exists(mark) for mark in marks),
+    }
 
 
 def _python(asked: Any) -> Json:
