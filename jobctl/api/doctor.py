@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobctl.api import prepare
+from jobctl.api.deep import examine_deep
 from jobctl.api.listener import Listener, Silent
 from jobctl.checks.clock import clock_offset
 from jobctl.checks.connection import failed_connection, good_connection
 from jobctl.checks.model import Check, Facts, Wanted
 from jobctl.checks.run import make_checks, not_reached
 from jobctl.checks.wanted import make_question
-from jobctl.errors import HostError
+from jobctl.errors import HostError, InputError
 from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
 from jobctl.remote.fanout import ask_each
 from jobctl.spec.inventory import Host
-from jobctl.spec.job import Job
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,27 @@ def doctor(
     *,
     config: str | Path | None = None,
     sets: Sequence[str] = (),
+    deep: bool = False,
     listener: Listener | None = None,
 ) -> tuple[Examined, ...]:
     """Examine hosts of an inventory (none named: all), for what a config wants. A host that cannot be asked is a row.
 
-    Raises InputError and its kinds.
+    `deep`: also run the framework's own check on each, in the config's environment. Raises InputError and its kinds.
     """
     tell = listener or Silent()
-    job = prepare.load(config, sets).job if config is not None else None
+    if deep and config is None:
+        raise InputError(
+            "the deep check runs in the environment of a config, and none was named", hint="--config CONFIG"
+        )
+    written = prepare.load(config, sets) if config is not None else None
     targets = [prepare.load_host(inventory, name) for name in hosts] if hosts else prepare.load_hosts(inventory)
     tell.note(f"examining {', '.join(target.name for target in targets)}")
     found: dict[str, Examined] = {}
-    for answer in ask_each(targets, lambda target: _examine(target, targets, job, str(config or ""))):
+
+    def examine(target: Host) -> Examined:
+        return _examine(target, targets, written, tell if deep else None)
+
+    for answer in ask_each(targets, examine):
         found[answer.item.name] = answer.value
         waited_for = [target.name for target in targets if target.name not in found]
         if waited_for:
@@ -59,12 +68,13 @@ def doctor(
     return tuple(found[target.name] for target in targets)
 
 
-def _examine(target: Host, targets: Sequence[Host], job: Job | None, config: str) -> Examined:
+def _examine(target: Host, targets: Sequence[Host], written: prepare.Written | None, deep: Listener | None) -> Examined:
+    job = written.job if written else None
     wanted = Wanted(
         host=target.name,
         runtime=target.runtime,
         job=job,
-        config=config,
+        config=str(written.config) if written else "",
         cards=job.cards if job and job.device == "npu" else 0,
         several_hosts=len(targets) > 1,
     )
@@ -80,7 +90,10 @@ def _examine(target: Host, targets: Sequence[Host], job: Job | None, config: str
     except HostError as error:
         known = failed_connection(error, target)
         return Examined(target.name, (*known, *not_reached(known[-1].name)))
-    return Examined(target.name, (good_connection(target, connected_s), *make_checks(facts, wanted)))
+    checks = [good_connection(target, connected_s), *make_checks(facts, wanted)]
+    if deep and written:
+        checks += examine_deep(written, target, deep, ask=len(targets) == 1)
+    return Examined(target.name, tuple(checks))
 
 
 def _as_facts(answer: Answer, asked_at: float, heard_at: float) -> Facts:

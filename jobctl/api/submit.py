@@ -68,10 +68,23 @@ def submit(
     others have them, and the run is FAILED. Raises InputError, HostError, TransferError and their kinds. Then nothing
     runs, unless the error says that it may.
     """
-    tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
     target = prepare.load_target(inventory, host)
+    return submit_written(written, target, wish, listener=listener, records=records, announce=announce)
+
+
+def submit_written(
+    written: prepare.Written,
+    target: Host,
+    wish: Wish,
+    *,
+    listener: Listener | None = None,
+    records: Records | None = None,
+    announce: Callable[[Submitted], None] = lambda submitted: None,
+) -> Submitted:
+    """The same for a job that is rendered already."""
+    tell = listener or Silent()
     inputs = _read_inputs(written, tell)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:

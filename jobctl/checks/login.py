@@ -108,7 +108,7 @@ def shared_memory(facts: Facts, wanted: Wanted) -> Finding:
         return Finding(
             "failed",
             "nothing can be written to /dev/shm",
-            "to write there",  # noqa: S108
+            "to write there",
             "sudo chmod 1777 /dev/shm",
         )
     if total < SHM_LEAST_BYTES:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @inventory_option
 @click.option("--config", metavar="CONFIG", type=click.Path(), help="Examine them for what this config wants.")
 @set_option
+@click.option("--deep", is_flag=True, help="Run Paddle's own check there, in the config's environment.")
 @click.option("--all", "everything", is_flag=True, help="Also show the checks that are ok or do not apply.")
 @json_option
 def main(
@@ -24,6 +25,7 @@ def main(
     inventory: str,
     config: str | None,
     sets: tuple[str, ...],
+    deep: bool,
     everything: bool,
     as_json: bool,
 ) -> int:
@@ -31,7 +33,7 @@ def main(
     from jobctl import api
 
     with show.Teller() as teller:
-        found = api.doctor(inventory, hosts, config=config, sets=sets, listener=teller)
+        found = api.doctor(inventory, hosts, config=config, sets=sets, deep=deep, listener=teller)
     if as_json:
         show.as_json("doctor", {"hosts": [asdict(examined) for examined in found]})
     else:

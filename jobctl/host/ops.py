@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import control, launch, logs, results, resume, tidy
+from . import control, deep, launch, logs, results, resume, tidy
 from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
@@ -37,6 +37,8 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),
         "facts": lambda request: _facts(request, root),
+        "deep_seen": lambda request: deep.seen(of_run(request)),
+        "deep_keep": lambda request: deep.keep(root, of_run(request), request.params["verdict"]),
         "command": _command,
     }
 

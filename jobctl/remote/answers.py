@@ -63,6 +63,9 @@ class Answer:
             raise self._wrong(name)
         return float(value)
 
+    def has(self, name: str) -> bool:
+        return self._fields.get(name) is not None
+
     def table(self, name: str) -> dict[str, Any]:
         value = self._fields.get(name)
         if not isinstance(value, dict):
