@@ -11,11 +11,12 @@ Names are imported when they are first used: `jobctl ps` must not wait for what 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
-    from jobctl.api.doctor import Examined, doctor
+    from jobctl.api.examining import Examined, doctor
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
-    "Examined": "doctor",
+    "Examined": "examining",
     "LogFollower": "logs",
     "Piece": "logs",
     "RunView": "runs",
@@ -37,7 +38,7 @@ _HOMES = {
     "Adopted": "adopting",
     "adopt": "adopting",
     "cancel": "runs",
-    "doctor": "doctor",
+    "doctor": "examining",
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
@@ -84,4 +85,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    _unhide()
+    return found
+
+
+def _unhide() -> None:
+    """Importing the module `submit` makes it the package's attribute of that name, in place of the function."""
+    for name, home in _HOMES.items():
+        module = sys.modules.get(f"{__name__}.{home}")
+        if name == home and module is not None:
+            globals()[name] = getattr(module, name)

@@ -7,8 +7,8 @@ import shlex
 from jobctl.checks import versions
 from jobctl.checks.model import Facts, Finding, NotKnown, Wanted, ok, skipped, unknown
 
-_INSTALL = "sudo ./Ascend-hdk-910b-npu-driver_{}_linux-{}.run --full --install-for-all"
-_INSTALL_FIRMWARE = "sudo ./Ascend-hdk-910b-npu-firmware_{}.run --full"
+_INSTALL = "sudo ./Ascend-hdk-910b-npu-driver_{}_linux-{}.run --full --install-for-all && sudo reboot"
+_INSTALL_FIRMWARE = "sudo ./Ascend-hdk-910b-npu-firmware_{}.run --full && sudo reboot"
 _INSTALL_CANN = "sudo ./Ascend-cann-toolkit_{}_linux-{}.run --install"
 _CANN_OF_THE_TUTORIAL = "8.0.RC1"
 
@@ -124,7 +124,7 @@ def set_env(facts: Facts, wanted: Wanted) -> Finding:
     for row in rows:
         path = shlex.quote(row["path"])
         if not row["there"]:
-            remedy = "find / -name set_env.sh -path '*Ascend*' 2>/dev/null"
+            remedy = 'find /usr/local /opt "$HOME" -maxdepth 6 -name set_env.sh 2>/dev/null | head'
             return Finding("failed", f"{row['path']} is not there", "the file that the job sources", remedy)
         if not row["readable"]:
             return Finding("failed", f"{row['path']} may not be read", "to source it", f"sudo chmod a+r {path}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import shlex
 
 from jobctl.checks.model import Facts, Finding, Wanted, ok
@@ -33,12 +35,19 @@ def venv(facts: Facts, wanted: Wanted) -> Finding:
         remedy = f"sudo apt-get install -y {shlex.quote(name)}" if name.startswith("python") else ""
         return Finding("failed", f"{name} is not on this host", "the Python that makes the job's environment", remedy)
     if found["error"] and ("ensurepip" in found["error"] or "venv" in found["error"]):
-        package = "python" + ".".join(name.removeprefix("python").split(".")[:2] or ["3"]) + "-venv"
         told = f"{found['path']} cannot make a virtual environment: {found['error']}"
-        return Finding("failed", told, "a Python with venv and ensurepip", f"sudo apt-get install -y {package}")
+        return Finding("failed", told, "a Python with venv and ensurepip", _with_venv(found["path"]))
     if found["error"]:
         return Finding("failed", f"{found['path']} does not run: {found['error']}", "a Python that runs")
     return ok(f"{name} is Python {found['version']} and makes virtual environments")
+
+
+def _with_venv(path: str) -> str:
+    """The distribution's interpreter lacks a package (Debian, Ubuntu); any other was built without."""
+    folder, name = posixpath.split(path)
+    if folder in ("/usr/bin", "/bin") and re.fullmatch(r"python3(\.\d+)?", name):
+        return f"sudo apt-get install -y {name}-venv"
+    return f"{shlex.quote(path)} -m ensurepip --version"
 
 
 def disk(facts: Facts, wanted: Wanted) -> Finding:

@@ -135,12 +135,13 @@ def lease_dir(facts: Facts, wanted: Wanted) -> Finding:
 def ports(facts: Facts, wanted: Wanted) -> Finding:
     """The launcher's and HCCL's ports: a block of its own for each run."""
     found = facts["ports"]
-    free, held, every = found["free_blocks"], found["held_blocks"], found["blocks"]
-    words = f"{free} of {every} blocks of {found['ports_each']} ports are free ({held} held by runs)"
-    if free:
-        return ok(words)
+    base, each = found["first_free"], found["ports_each"]
+    held = f"{found['held_blocks']} of {found['blocks']} blocks are held by runs"
+    if base is not None:
+        return ok(f"{base} to {base + each - 1} are free for a run; {held}")
     remedy = "ss -Hltnp 'sport >= :20000 and sport < :32768'"
-    return Finding("failed", words, "one: else Paddle's launcher and HCCL may collide with others", remedy)
+    told = f"no block of {each} ports is free; {held}"
+    return Finding("failed", told, "one: else Paddle's launcher and HCCL may collide with others", remedy)
 
 
 def crontab(facts: Facts, wanted: Wanted) -> Finding:

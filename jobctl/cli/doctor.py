@@ -9,7 +9,7 @@ from jobctl.cli import show
 from jobctl.cli.options import inventory_option, json_option, set_option
 
 if TYPE_CHECKING:
-    from jobctl.api.doctor import Examined
+    from jobctl.api.examining import Examined
 
 
 @click.command("doctor")

@@ -151,9 +151,8 @@ def _first_that_is(path: str) -> str:
 
 
 def _ports(asked: Any) -> Json:
-    """How many blocks of ports a run could have, of how many."""
-    free, held, every = ports.survey(Path(os.path.expanduser(asked.wanted.get("lease_dir") or lease_dir.DEFAULT)))
-    return {"free_blocks": free, "held_blocks": held, "blocks": every, "ports_each": ports.BLOCK}
+    """The block of ports that a run would have."""
+    return ports.survey(Path(os.path.expanduser(asked.wanted.get("lease_dir") or lease_dir.DEFAULT)))
 
 
 def _crontab(asked: Any) -> Json:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import socket
-import ssl
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Optional
 
 from .files import Json
 from .pip_words import hide_credentials
+from .socket_words import socket_words
 from .tool import ask
 
 _TIMEOUT_S = 6.0
@@ -46,7 +43,10 @@ def _reached(row: Json) -> Json:
         return {"kind": row["kind"], "url": shown, "status": None, "error": error}
     found = urllib.parse.urlsplit(url)
     if found.scheme in ("http", "https"):
-        return dict(_head(url), kind=row["kind"], url=shown)
+        from .web import head  # slow to import
+
+        status, error = head(url, _TIMEOUT_S)
+        return {"kind": row["kind"], "url": shown, "status": status, "error": error}
     match = _SCP_LIKE.match(url)
     host = found.hostname or (match.group("host") if match else None)
     if host is None:
@@ -64,39 +64,12 @@ def _pip_index() -> str:
     return named or "https://pypi.org/"
 
 
-def _head(url: str) -> Json:
-    """The status of a HEAD, after redirects. An error of the server is an answer all the same."""
-    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "jobctl-doctor"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            return {"status": answer.status, "error": None}
-    except urllib.error.HTTPError as error:
-        error.close()
-        return {"status": error.code, "error": None}
-    except urllib.error.URLError as error:
-        return {"status": None, "error": _words(error.reason)}
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return {"status": None, "error": _words(error)}
-
-
-def _words(reason: Any) -> str:
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return "its certificate is not accepted: {}".format(reason.verify_message)
-    if isinstance(reason, socket.timeout):
-        return "no answer within {:g} s".format(_TIMEOUT_S)
-    if isinstance(reason, socket.gaierror):
-        return "its name is not known here"
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    return str(reason) or type(reason).__name__
-
-
 def _connect(host: str, port: int) -> Optional[str]:
     """None, or why no connection can be made."""
     try:
         socket.create_connection((host, port), timeout=_TIMEOUT_S).close()
     except OSError as error:
-        return _words(error)
+        return socket_words(error, _TIMEOUT_S)
     return None
 
 

@@ -51,16 +51,13 @@ def acquire(folder: Path, ranks: int, holder: Json) -> Optional[Ports]:
     return None
 
 
-def survey(folder: Path) -> Tuple[int, int, int]:
-    """How many blocks nobody holds or listens in, how many are held, how many there are. Takes none."""
-    free = held = every = 0
-    for number, base in blocks(_ephemeral()):
-        every += 1
-        if is_held(folder / "ports{}.lock".format(number)):
-            held += 1
-        elif all(_is_free(port) for port in range(base, base + BLOCK)):
-            free += 1
-    return free, held, every
+def survey(folder: Path) -> Json:
+    """The first block that a run could have (None: there is none), how many are held, how many there are. Takes none."""
+    every = list(blocks(_ephemeral()))
+    held = {base for number, base in every if is_held(folder / "ports{}.lock".format(number))}
+    bases = (base for _, base in every if base not in held)
+    free = (base for base in bases if all(_is_free(port) for port in range(base, base + BLOCK)))
+    return {"first_free": next(free, None), "held_blocks": len(held), "blocks": len(every), "ports_each": BLOCK}
 
 
 def blocks(ephemeral: Tuple[int, int]) -> Iterator[Tuple[int, int]]:
