@@ -52,7 +52,7 @@ def acquire(folder: Path, ranks: int, holder: Json) -> Optional[Ports]:
 
 
 def survey(folder: Path) -> Json:
-    """The first block that a run could have (None: there is none), how many are held, how many there are. Takes none."""
+    """The first block that a run could have (None: there is none), how many are held, how many there are."""
     every = list(blocks(_ephemeral()))
     held = {base for number, base in every if is_held(folder / "ports{}.lock".format(number))}
     bases = (base for _, base in every if base not in held)

@@ -8,6 +8,7 @@ import subprocess
 from typing import List, NamedTuple
 
 _SHOWN_BYTES = 64 << 10
+_DIES_S = 1.0
 
 
 class Said(NamedTuple):
@@ -44,7 +45,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
     except OSError:
         pass
-    for pipe in (child.stdout, child.stderr):  # what hangs in a driver may not even die
+    try:
+        child.wait(_DIES_S)
+    except subprocess.TimeoutExpired:  # what hangs in a driver does not even die
+        pass
+    for pipe in (child.stdout, child.stderr):
         if pipe is not None:
             pipe.close()
 
