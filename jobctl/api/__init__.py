@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
-    from jobctl.api.examining import Examined, doctor
+    from jobctl.api.examining import Check, Examined, doctor
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Check": "examining",
     "Examined": "examining",
     "LogFollower": "logs",
     "Piece": "logs",
@@ -56,6 +57,7 @@ _HOMES = {
 
 __all__ = [
     "Adopted",
+    "Check",
     "Examined",
     "LogFollower",
     "Piece",

@@ -58,7 +58,7 @@ def _follow(channel: HostChannel, run_id: str, written: prepare.Written, tell: L
     )
     checks = make_deep_checks(seen)
     good = all(check.verdict in ("ok", "warning", "skipped") for check in checks)
-    verdict: dict[str, Any] = {"ok": good, "device": seen.device, "cards": seen.cards}
+    verdict: dict[str, Any] = {"passed": good, "device": seen.device, "cards": seen.cards}
     verdict["checks"] = [asdict(check) for check in checks]
     channel.call("deep_keep", run_id=run_id, verdict=verdict)
     return checks

@@ -12,6 +12,7 @@ from jobctl.api.deep import examine_deep
 from jobctl.api.listener import Listener, Silent
 from jobctl.checks.clock import clock_offset
 from jobctl.checks.connection import failed_connection, good_connection
+from jobctl.checks.deep import not_done
 from jobctl.checks.model import Check, Facts, Wanted
 from jobctl.checks.run import make_checks, not_reached
 from jobctl.checks.wanted import make_question
@@ -20,6 +21,8 @@ from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
 from jobctl.remote.fanout import ask_each
 from jobctl.spec.inventory import Host
+
+__all__ = ["Check", "Examined", "doctor"]
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,23 @@ def doctor(
     `deep`: also run the framework's own check on each, in the config's environment. Raises InputError and its kinds.
     """
     tell = listener or Silent()
+    if sets and config is None:
+        raise InputError("--set changes a value of a config, and none was named", value=sets[0], hint="--config CONFIG")
     if deep and config is None:
         raise InputError(
             "the deep check runs in the environment of a config, and none was named", hint="--config CONFIG"
         )
     written = prepare.load(config, sets) if config is not None else None
-    targets = [prepare.load_host(inventory, name) for name in hosts] if hosts else prepare.load_hosts(inventory)
+    names = dict.fromkeys(hosts)
+    targets = [prepare.load_host(inventory, name) for name in names] if names else prepare.load_hosts(inventory)
     tell.note(f"examining {', '.join(target.name for target in targets)}")
     found: dict[str, Examined] = {}
 
     def examine(target: Host) -> Examined:
-        return _examine(target, targets, written, tell if deep else None)
+        checks = _examine(target, targets, written)
+        if deep and written and checks[0].verdict == "ok":
+            checks += _deep(inventory, target.name, written, tell, ask=len(targets) == 1)
+        return Examined(target.name, tuple(checks))
 
     for answer in ask_each(targets, examine):
         found[answer.item.name] = answer.value
@@ -68,7 +77,7 @@ def doctor(
     return tuple(found[target.name] for target in targets)
 
 
-def _examine(target: Host, targets: Sequence[Host], written: prepare.Written | None, deep: Listener | None) -> Examined:
+def _examine(target: Host, targets: Sequence[Host], written: prepare.Written | None) -> list[Check]:
     job = written.job if written else None
     wanted = Wanted(
         host=target.name,
@@ -89,11 +98,16 @@ def _examine(target: Host, targets: Sequence[Host], written: prepare.Written | N
             facts = _as_facts(Answer(channel.host, header), asked_at, heard_at)
     except HostError as error:
         known = failed_connection(error, target)
-        return Examined(target.name, (*known, *not_reached(known[-1].name)))
-    checks = [good_connection(target, connected_s), *make_checks(facts, wanted)]
-    if deep and written:
-        checks += examine_deep(written, target, deep, ask=len(targets) == 1)
-    return Examined(target.name, tuple(checks))
+        return [*known, *not_reached(known[-1].name)]
+    return [good_connection(target, connected_s), *make_checks(facts, wanted)]
+
+
+def _deep(inventory: str | Path, host: str, written: prepare.Written, tell: Listener, *, ask: bool) -> list[Check]:
+    try:
+        target = prepare.load_target(inventory, host)
+    except InputError as error:  # nothing can be run there
+        return not_done("unknown", error.what, error.next_command)
+    return examine_deep(written, target, tell, ask=ask)
 
 
 def _as_facts(answer: Answer, asked_at: float, heard_at: float) -> Facts:

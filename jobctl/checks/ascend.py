@@ -106,7 +106,8 @@ def pairing(facts: Facts, wanted: Wanted) -> Finding:
         remedy = _INSTALL.format(fitting[0] if fitting else "VERSION", facts["machine"]["arch"])
         return Finding("failed", f"{told} do not go together", f"driver {' or '.join(fitting)}: {pair.source}", remedy)
     named = f" (known to fit: driver {', '.join(fitting)})" if fitting else ""
-    return unknown(f"{told}: no source that we know lists the two together{named}", _deep(wanted))
+    told = f"{told}: no source that we know lists the two together{named}"
+    return Finding("unknown", told, remedy=_deep(wanted), here=True)
 
 
 def _deep(wanted: Wanted) -> str:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from jobctl.cli import show
-from jobctl.cli.options import inventory_option, json_option, set_option
+from jobctl.cli.options import hosts_argument, inventory_option, json_option, set_option
 
 if TYPE_CHECKING:
-    from jobctl.api.examining import Examined
+    from jobctl.api import Check, Examined
 
 
 @click.command("doctor")
-@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@hosts_argument
 @inventory_option
 @click.option("--config", metavar="CONFIG", type=click.Path(), help="Examine them for what this config wants.")
 @set_option
@@ -51,8 +51,13 @@ def _show(examined: Examined, everything: bool) -> None:
     show.text(f"{examined.host}: {', '.join(counts)}")
     for check in examined.checks:
         if everything or check.verdict not in ("ok", "skipped"):
-            show.text(f"  {show.verdict(check.verdict)} {check.name:<12} {check.found}")
-            if check.wanted:
-                show.text(f"{'':24}wanted: {check.wanted}")
-            if check.remedy:
-                show.text(f"{'':24}{'next' if check.remedy_is_here else 'next, on ' + examined.host}: {check.remedy}")
+            _show_check(check, examined.host)
+
+
+def _show_check(check: Check, host: str) -> None:
+    below = " " * 26
+    show.text(f"  {show.verdict(check.verdict)} {check.name:<14} {check.found}")
+    if check.wanted:
+        show.text(f"{below}wanted: {check.wanted}")
+    if check.remedy:
+        show.text(f"{below}{'next' if check.remedy_is_here else f'next, on {host}'}: {check.remedy}")

@@ -59,6 +59,10 @@ def host_option(function: Any) -> Any:
     )(function)
 
 
+def hosts_argument(function: Any) -> Any:
+    return click.argument("hosts", nargs=-1, metavar="[HOST]...", shell_complete=_complete_host)(function)
+
+
 def set_option(function: Any) -> Any:
     return click.option(
         "--set", "sets", metavar="K=V", multiple=True, help="Change a value of the config. May be repeated."
