@@ -57,7 +57,7 @@ class House:
             options = f"lowerdir={path},upperdir={upper},workdir={work}"
             self.as_root(f"mkdir {upper} {work} && mount -t overlay -o {options} overlay {path}")
         self.as_root("mkdir -p /dev/shm && mount -t tmpfs -o size=16g,mode=1777 tmpfs /dev/shm")
-        self.as_root("mount -t tmpfs -o mode=1777 tmpfs /tmp")
+        self.as_root("mount -t tmpfs -o mode=1777 tmpfs /tmp; mount -t tmpfs -o mode=755 tmpfs /run; mkdir /run/sshd")
         self.as_root(f"groupadd HwHiAiUser && useradd --no-create-home --home-dir {self.base}/sshd/home {USER}")
         self.as_root(f"usermod -p '*' -aG HwHiAiUser {USER}")  # '!' would be an account that is locked
         self._stubs()
@@ -103,7 +103,7 @@ class House:
         """Start the sshd; with other `options` it is started anew."""
         self.stop_serving()
         shutil.rmtree(self.base / "sshd", ignore_errors=True)
-        self.sshd = Sshd(self.base / "sshd", options, before=self.inside, user=USER, address=address)
+        self.sshd = Sshd(self.base / "sshd", options, user=USER, prefix=self.inside, address=address)
         self.as_root(f"chown {USER}: {self.sshd.home} && chmod 755 {self.base} {self.base}/sshd")
         for name in INSTALLERS:
             self.as_root(f"cp {self.base}/installers/{name} {self.sshd.home}/")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import platform
 import shlex
+import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,13 +218,96 @@ def test_cards_that_a_run_has_are_told_with_the_run_and_are_free_after_the_remed
     assert checks_of(again)["free_cards"].verdict == "ok"
 
 
-def test_an_engine_that_does_not_answer_is_told(reset: House, tmp_path: Path) -> None:
-    reset.serve([home_and(reset, DOCKER_HOST="unix:///run/nobody.sock")])
-    (tmp_path / "inventory.yaml").write_text(reset.inventory(runtime="docker"))
+@pytest.fixture
+def with_docker(fit_house: House) -> Iterator[House]:
+    """The house has Docker's programs, and no engine runs yet."""
+    if shutil.which("dockerd") is None or shutil.which("docker") is None:
+        pytest.skip("there is no Docker Engine here: sudo apt-get install -y docker.io")
+    fit_house.mend()
+    yield fit_house
+    fit_house.as_root("gpasswd -d alice docker || true; kill $(cat /run/docker-test/pid) || true")
+    fit_house.as_root("while [ -e /run/docker-test/pid ]; do sleep 0.1; done")
+
+
+def write_image(path: Path, name: str, arch: str) -> Path:
+    """An archive as `docker save` writes it, of an image with one empty layer, for any processor."""
+    layer = io.BytesIO()
+    tarfile.open(fileobj=layer, mode="w").close()
+    diff_id = "sha256:" + hashlib.sha256(layer.getvalue()).hexdigest()
+    config = {"architecture": arch, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id]}}
+    parts = {
+        "layer.tar": layer.getvalue(),
+        "config.json": json.dumps(config).encode(),
+        "manifest.json": json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode(),
+    }
+    with tarfile.open(path, "w") as archive:
+        for part, data in parts.items():
+            info = tarfile.TarInfo(part)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_an_engine_is_started_and_opened_to_the_user_and_its_image_is_looked_at(
+    with_docker: House, tmp_path: Path
+) -> None:
+    name = "jobctl-test/examined:1"
+    machine = platform.machine()
+
+    def look() -> dict[str, Any]:
+        (tmp_path / "inventory.yaml").write_text(with_docker.inventory(runtime="docker"))
+        config = write_job(tmp_path, image={machine: name}, **QUIET)
+        (examined,) = api.doctor(tmp_path / "inventory.yaml", config=config)
+        return checks_of(examined)
+
+    def carry_out(check: Any) -> subprocess.CompletedProcess[str]:
+        assert check.verdict in ("failed", "warning"), check
+        return with_docker.as_user(check.remedy)
+
+    silent = look()
+    assert "annot connect" in silent["container"].found, silent["container"]
+    assert silent["image"].verdict == "unknown"
+    assert (done := carry_out(silent["container"])).returncode == 0, done
+    closed = look()["container"]
+    assert "permission denied" in closed.found, closed
+    assert carry_out(closed).returncode == 0
+    answering = look()
+    assert answering["container"].verdict == "ok", answering["container"]
+    assert carry_out(answering["image"]).stderr, "there is no registry to pull from"
+    other = {"x86_64": "arm64", "aarch64": "amd64"}[machine]
+    for platform_of, verdict in ((other, "failed"), ({"arm64": "amd64", "amd64": "arm64"}[other], "ok")):
+        archive = write_image(with_docker.base / "image.tar", name, platform_of)
+        with_docker.as_root(f"docker load < {archive}")
+        assert (found := look()["image"]).verdict == verdict, found
+
+
+def test_driver_files_that_a_container_needs_and_the_host_lacks_are_named(fit_house: House, tmp_path: Path) -> None:
+    (tmp_path / "inventory.yaml").write_text(fit_house.inventory(runtime="docker"))
+    fit_house.as_root("mv /usr/local/bin/npu-smi /usr/local/bin/hidden")
     (examined,) = api.doctor(tmp_path / "inventory.yaml")
-    check = checks_of(examined)["container"]
-    assert check.verdict == "failed"
-    assert check.remedy in ("sudo systemctl start docker", "sudo apt-get install -y docker.io")
+    check = checks_of(examined)["mounts"]
+    assert (check.verdict, check.found) == ("failed", "not on this host: /usr/local/bin/npu-smi")
+    assert "No such file" in fit_house.as_user(check.remedy).stderr
+    fit_house.as_root("mv /usr/local/bin/hidden /usr/local/bin/npu-smi")
+    (again,) = api.doctor(tmp_path / "inventory.yaml")
+    assert checks_of(again)["mounts"].verdict == "ok"
+
+
+def test_memory_that_may_not_be_locked_is_told_between_several_hosts(with_pam: House, tmp_path: Path) -> None:
+    with_pam.as_root("echo 'alice - memlock 64' > /etc/security/limits.d/10-site.conf")
+    may_raise = subprocess.run(["sh", "-c", "ulimit -l unlimited"], capture_output=True).returncode == 0
+    hosts = json.loads(with_pam.inventory())["hosts"]
+    (tmp_path / "inventory.yaml").write_text(json.dumps({"hosts": {**hosts, "twin": hosts["box"]}}))
+    box, _ = api.doctor(tmp_path / "inventory.yaml")
+    check = checks_of(box)["locked_memory"]
+    assert (check.verdict, check.found) == ("warning", "65.5 kB of memory may be locked")
+    assert with_pam.as_user(check.remedy).returncode == 0
+    box, _ = api.doctor(tmp_path / "inventory.yaml")
+    with_pam.as_root("rm /etc/security/limits.d/*-site.conf /etc/security/limits.d/90-jobctl.conf")
+    again = checks_of(box)["locked_memory"]
+    assert again.verdict == "ok" if may_raise else again.found != check.found, (
+        "the root of a container may not raise it"
+    )
 
 
 def test_the_command_shows_what_is_wrong_and_counts_the_rest(fit_house: House, tmp_path: Path) -> None:
