@@ -16,7 +16,7 @@ _CANN_OF_THE_TUTORIAL = "8.0.RC1"
 def driver(facts: Facts, wanted: Wanted) -> Finding:
     """The driver that is installed, and whether it is the one that runs."""
     found = facts["driver"]
-    remedy = _INSTALL.format(versions.OLDEST_DRIVER, facts["machine"]["arch"])
+    remedy = _INSTALL.format(versions.OLDEST_DRIVER, shlex.quote(facts["machine"]["arch"]))
     least = f"{versions.OLDEST_DRIVER} or newer: {versions.PADDLE}"
     if found["text"] is None:
         return Finding("failed", f"no driver: {found['path']} is not there", least, remedy)
@@ -77,7 +77,7 @@ def cann(facts: Facts, wanted: Wanted) -> Finding:
         return skipped("CANN is the image's own")
     found = facts["cann"]
     if not found["files"]:
-        remedy = _INSTALL_CANN.format(_CANN_OF_THE_TUTORIAL, facts["machine"]["arch"])
+        remedy = _INSTALL_CANN.format(_CANN_OF_THE_TUTORIAL, shlex.quote(facts["machine"]["arch"]))
         return Finding("failed", f"no CANN toolkit in {' or '.join(found['places'])}", "one", remedy)
     return ok(f"CANN {_cann_version(facts)}, {found['files'][0]['path']}")
 
@@ -103,7 +103,7 @@ def pairing(facts: Facts, wanted: Wanted) -> Finding:
     if pair and pair.fits:
         return ok(f"{told}: {pair.source}")
     if pair:
-        remedy = _INSTALL.format(fitting[0] if fitting else "VERSION", facts["machine"]["arch"])
+        remedy = _INSTALL.format(fitting[0] if fitting else "VERSION", shlex.quote(facts["machine"]["arch"]))
         return Finding("failed", f"{told} do not go together", f"driver {' or '.join(fitting)}: {pair.source}", remedy)
     named = f" (known to fit: driver {', '.join(fitting)})" if fitting else ""
     told = f"{told}: no source that we know lists the two together{named}"

@@ -43,7 +43,7 @@ def _not_allowed(closed: Sequence[str], found: Mapping[str, Mapping[str, Any]], 
         group = groups.pop()
         told_group = f"to be in the group {group}; it counts from the next login on"
         return Finding("failed", told, told_group, f"sudo usermod -aG {shlex.quote(group)} {shlex.quote(user)}")
-    paths = " ".join(f"/dev/{name}" for name in closed)
+    paths = " ".join(shlex.quote(f"/dev/{name}") for name in closed)
     remedy = f"sudo chgrp {GROUP} {paths} && sudo chmod 660 {paths} && sudo usermod -aG {GROUP} {shlex.quote(user)}"
     return Finding("failed", told, f"mode 660, group {GROUP}, and to be in it", remedy)
 
@@ -63,7 +63,7 @@ def health(facts: Facts, wanted: Wanted) -> Finding:
     bad = {card: word for card, word in found["health"].items() if word in BAD}
     odd = {card: word for card, word in found["health"].items() if word not in (*GOOD, *BAD)}
     told = "; ".join(f"card {card}: {word}" for card, word in {**bad, **odd}.items())
-    remedy = f"npu-smi info -t health -i {next(iter({**bad, **odd}), 0)}"
+    remedy = f"npu-smi info -t health -i {shlex.quote(str(next(iter({**bad, **odd}), 0)))}"
     good = len(ids) - len(bad)
     if bad and good < max(wanted.cards, 1):
         return Finding("failed", told, f"{max(wanted.cards, 1)} healthy cards", remedy)
@@ -96,7 +96,7 @@ def free(facts: Facts, wanted: Wanted) -> Finding:
     need = wanted.cards or 1
     if left < need:
         run = next(iter(held.values()), None)
-        remedy = f"jobctl cancel {run}" if run and run != "another run" else "jobctl ps"
+        remedy = f"jobctl cancel {shlex.quote(run)}" if run and run != "another run" else "jobctl ps"
         return Finding("warning", told, f"{need} free: a submit waits until they are", remedy, True)
     if found["processes"] is None:
         return unknown(f"{told} of those that jobctl knows; npu-smi shows no table of processes")

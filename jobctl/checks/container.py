@@ -23,7 +23,7 @@ def architecture(facts: Facts, wanted: Wanted) -> Finding:
         return ok(arch)
     if wanted.runtime != "bare" and arch not in job.image:
         named = ", ".join(job.image) or "none"
-        remedy = f"jobctl plan {shlex.quote(wanted.config)} --host {shlex.quote(wanted.host)} --set image.{arch}=NAME"
+        remedy = f"jobctl plan {shlex.quote(wanted.config)} --host {shlex.quote(wanted.host)} --set {shlex.quote(f'image.{arch}=NAME')}"
         return Finding("failed", f"{arch}; the job has images for: {named}", f"an image for {arch}", remedy, True)
     wheels = [word for arguments in job.environment.install for word in arguments if _is_of_another(word, arch)]
     if wheels:
@@ -81,6 +81,9 @@ def mounts(facts: Facts, wanted: Wanted) -> Finding:
     if missing:
         told = f"not on this host: {', '.join(missing)}"
         return Finding(
-            "failed", told, "the driver's files, which the container is given", f"ls -ld {' '.join(missing)}"
+            "failed",
+            told,
+            "the driver's files, which the container is given",
+            f"ls -ld {' '.join(map(shlex.quote, missing))}",
         )
     return ok(", ".join(found["mounts"]))

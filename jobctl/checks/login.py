@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from jobctl.checks.model import Facts, Finding, Wanted, ok, skipped
+from jobctl.checks.model import Facts, Finding, Wanted, ok, skipped, unknown
 from jobctl.host.disk import size_words
 
 _GIB = 1 << 30
@@ -151,5 +151,7 @@ def crontab(facts: Facts, wanted: Wanted) -> Finding:
     error = facts["crontab"]["error"]
     if not error:
         return ok("the crontab can be used, and a cron daemon runs")
+    if "daemon" in error and facts["crontab"]["others_are_hidden"]:
+        return unknown("the crontab can be used; whether a cron daemon runs this host hides")
     remedy = "sudo service cron start" if "daemon" in error else "sudo apt-get install -y cron"
     return Finding("failed", error, "a crontab, for on_boot: resume", remedy)

@@ -158,8 +158,9 @@ def _ports(asked: Any) -> Json:
 def _crontab(asked: Any) -> Json:
     """Whether a run can be brought back after a restart of the host; asked only where a job wants that."""
     if not asked.wanted.get("on_boot"):
-        return {"error": None}
-    return {"error": boot_entry.in_the_way(Path(asked.root))}
+        return {"error": None, "others_are_hidden": False}
+    # hidepid of /proc: a daemon of root is not seen, whether or not it runs.
+    return {"error": boot_entry.in_the_way(Path(asked.root)), "others_are_hidden": not os.path.isdir("/proc/1")}
 
 
 PROBES: Dict[str, Any] = {

@@ -19,7 +19,7 @@ _TIMEOUT_S = 6.0
 _AT_ONCE = 16
 _SCP_LIKE = re.compile(r"(?:[^@/]+@)?(?P<host>[^:/]+):(?!//)")
 _PORTS = {"ssh": 22, "git": 9418, "http": 80, "https": 443}
-_PIP_CONFIG = ("global.index-url", "install.index-url")
+_PIP_CONFIG = re.compile(r"^(?:global|install|:env:)\.index-url='([^']+)'", re.MULTILINE)
 
 
 def _reach(asked: Any) -> List[Json]:
@@ -58,10 +58,10 @@ def _reached(row: Json) -> Json:
 def _pip_index() -> str:
     """Where pip installs from here when it is told nothing."""
     named = os.environ.get("PIP_INDEX_URL")
-    for key in _PIP_CONFIG if not named else ():
-        said = ask([sys.executable, "-m", "pip", "config", "get", key], _TIMEOUT_S)
-        named = said.out.strip() if said.exit_code == 0 else named
-    return named or "https://pypi.org/"
+    if named:
+        return named
+    found = _PIP_CONFIG.findall(ask([sys.executable, "-m", "pip", "config", "list"], _TIMEOUT_S).out)
+    return str(found[-1]) if found else "https://pypi.org/"
 
 
 def _connect(host: str, port: int) -> Optional[str]:

@@ -1,8 +1,9 @@
-"""A host of its own within this machine: a mount namespace with its own /etc, /usr/local and /dev, a user alice, a real
-sshd, and, where it is asked for, a network namespace. What is broken in it is broken for nobody else. Needs root.
+"""A host of its own within this machine: another /etc, /usr/local, /dev, /run and /tmp, processes of its own, a user
+alice, a real sshd, and, where it is asked for, another network. What is broken in it is broken for nobody else, and all
+that runs in it ends with it. Needs root.
 
-Real: sshd, users and groups, file rights, mounts, limits, routes. Stubs (tests/checks/stubs, each says what it
-imitates): what needs Ascend hardware, a time server, a restart or a package mirror, and sudo.
+Real: sshd, users and groups, file rights, mounts, limits, routes, the Docker Engine. Stubs (tests/checks/stubs, each says
+what it imitates): what needs Ascend hardware, a time server, a restart or a package mirror, and sudo.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,9 @@ HERE = Path(__file__).parent
 USER = "alice"
 OVERLAID = ("/etc", "/usr/local", "/dev")
 PYTHON = "/usr/bin/python3"
+NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+INIT = "while :; do sleep 1000 & wait $!; done"
+"""Process 1: bash takes in what has lost its parent."""
 INSTALLERS = (
     "Ascend-hdk-910b-npu-driver_23.0.3_linux-x86_64.run",
     "Ascend-hdk-910b-npu-driver_25.2_linux-x86_64.run",
@@ -39,17 +44,24 @@ class House:
         self.lease_dir = base / "leases"
         self.work_dir = base / "work"
         self.network = network
-        self._holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sleep", "infinity"])
-        self.inside = ["nsenter", "--mount", f"--target={self._holder.pid}"]
+        self._holder = subprocess.Popen(["unshare", *NAMESPACES, "bash", "-c", INIT])
+        self.inside = ["nsenter", "--mount", "--pid", f"--target={self._first_process()}"]
         if network:
             self.inside.append(f"--net=/run/netns/{network}")
         self.sshd: Sshd | None = None
 
+    def _first_process(self) -> int:
+        """The pid, out here, of the process 1 in there, once it runs."""
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
+        while self._holder.poll() is None:
+            for child in children.read_text().split():
+                if Path(f"/proc/{child}/comm").read_text() == "bash\n":
+                    return int(child)
+            time.sleep(0.01)
+        pytest.skip("this machine does not let its root make namespaces")
+
     def build(self) -> None:
         """Raises CalledProcessError where this machine does not let its root do that."""
-        ours = os.readlink("/proc/self/ns/mnt")
-        while os.readlink(f"/proc/{self._holder.pid}/ns/mnt") == ours:
-            assert self._holder.poll() is None
         over = self.base / "over"
         self.as_root(f"mkdir {over} && mount -t tmpfs tmpfs {over}")
         for path in OVERLAID:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -155,3 +156,36 @@ def test_the_clocks_offset_does_not_count_the_way_nor_the_work(there_s: float, w
 def test_a_way_that_is_slower_in_one_direction_stays_within_the_error() -> None:
     found = clock_offset(1000.0, 1000.4, 1000.5, 1000.5)  # 0.4 s there, nothing back, and no offset
     assert abs(found.offset_s) <= found.error_s + 1e-9
+
+
+EVIL = "x; touch pwned"
+"""What a host, or any user of it, may put where a name is expected."""
+
+
+def test_nothing_that_a_host_says_is_unquoted_in_a_command_that_the_user_copies() -> None:
+    device = {"mode": "600", "owner": EVIL, "group": EVIL, "usable": False}
+    names = ("davinci0", "davinci_manager", "devmm_svm", "hisi_hdc", f"davinci0{EVIL}")
+    cards = {"ids": [0], "npu_smi": True, "error": None, "warnings": [], "driver": EVIL, "health": {EVIL: "Alarm"}}
+    checks = checked(
+        wanted(image={}),
+        user={"name": EVIL, "uid": 5, "groups": []},
+        machine={"arch": EVIL, "in_container": False},
+        devices=dict.fromkeys(names, device),
+        cards={**cards, "held": {"0": EVIL}, "processes": []},
+        driver={"path": EVIL, "text": None, "firmware_path": EVIL, "firmware": EVIL},
+        cann={"places": [EVIL], "files": []},
+        set_env=[{"path": EVIL, "there": True, "readable": False}],
+        hccn={"tool": EVIL, "cards": {"0": {"link": "link status: DOWN"}}},
+        work_dir={"path": EVIL, "free_bytes": 0, "total_bytes": 9, "free_inodes": 0, "total_inodes": 9, "error": None},
+        home={"path": EVIL, "error": EVIL},
+        tmp={"path": EVIL, "error": EVIL, "noexec": None},
+        lease_dir={"path": EVIL, "there": True, "mode": EVIL, "error": f"{EVIL} has mode 7"},
+        venv={"name": EVIL, "path": EVIL, "version": None, "error": "No module named venv"},
+        limits={"nofile": [5, 5], "nproc": [5, 5], "memlock": [5, 5]},
+        reach=[{"kind": "downloads", "url": f"http://{EVIL}", "status": 404, "error": None}],
+    )
+    remedies = {name: check.remedy for name, check in checks.items() if check.remedy}
+    assert len(remedies) > 12
+    for name, remedy in remedies.items():
+        words = list(shlex.shlex(remedy, posix=True, punctuation_chars=True))
+        assert "touch" not in words, (name, remedy)

@@ -61,3 +61,13 @@ def test_a_program_that_is_too_slow_is_ended_with_what_it_started(tmp_path: Path
             return
         time.sleep(0.02)
     assert not os.path.exists(f"/proc/{pid}")
+
+
+@pytest.mark.parametrize("section", ["global", "install"])
+def test_the_index_that_pip_is_configured_for_is_the_one_that_is_tried(section: str, own_home: Path) -> None:
+    (own_home / ".pip").mkdir()
+    (own_home / ".pip" / "pip.conf").write_text(f"[{section}]\nindex-url = {own_home.as_uri()}/nobody/\n")
+    question = dict(QUESTION, reach=[{"kind": "pip_index", "url": None}])
+    (row,) = gather(PROBES, Asked("/nowhere", question), 30)["reach"]["value"]
+    assert row["url"] == f"{own_home.as_uri()}/nobody/"
+    assert row["error"] == "it is not on this host"
