@@ -12,7 +12,7 @@ from jobctl.api.submit import submit_written
 from jobctl.api.wish import Wish
 from jobctl.checks.deep import Seen, make_deep_checks, not_done
 from jobctl.checks.model import Check
-from jobctl.errors import HostError, JobctlError, NoCardsFree
+from jobctl.errors import HostError, InputError, JobctlError, NoCardsFree
 from jobctl.host.states import FINAL
 from jobctl.plan.deep import HELPER, helper, make_deep_job
 from jobctl.remote.answers import Answer
@@ -26,7 +26,7 @@ _ASK_EVERY_S = 0.5
 def examine_deep(written: prepare.Written, target: Host, tell: Listener, *, ask: bool) -> list[Check]:
     """Submit it, wait for its end, judge it, and keep the verdict beside the environment on the host.
 
-    What keeps it from being done is a row. Raises InputError and its kinds.
+    What keeps it from being done is a row.
     """
     template = written.template.model_copy(update={"files": {**written.template.files, HELPER: helper()}})
     small = replace(written, job=make_deep_job(written.job), template=template)
@@ -35,6 +35,8 @@ def examine_deep(written: prepare.Written, target: Host, tell: Listener, *, ask:
         run_id = submit_written(small, target, wish, listener=tell).run_id
     except NoCardsFree as error:
         return not_done("unknown", error.what, "jobctl ps")
+    except InputError as error:  # such as no image for a host with containers: nothing can be run there
+        return not_done("failed", f"{error.what} ({error.hint})" if error.hint else error.what)
     except HostError as error:
         return not_done("failed", error.what, error.next_command)
     try:

@@ -12,7 +12,6 @@ from jobctl.api.deep import examine_deep
 from jobctl.api.listener import Listener, Silent
 from jobctl.checks.clock import clock_offset
 from jobctl.checks.connection import failed_connection, good_connection
-from jobctl.checks.deep import not_done
 from jobctl.checks.model import Check, Facts, Wanted
 from jobctl.checks.run import make_checks, not_reached
 from jobctl.checks.wanted import make_question
@@ -20,6 +19,7 @@ from jobctl.errors import HostError, InputError
 from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
 from jobctl.remote.fanout import ask_each
+from jobctl.spec.container import size_bytes
 from jobctl.spec.inventory import Host
 
 __all__ = ["Check", "Examined", "doctor"]
@@ -66,7 +66,7 @@ def doctor(
     def examine(target: Host) -> Examined:
         checks = _examine(target, targets, written)
         if deep and written and checks[0].verdict == "ok":
-            checks += _deep(inventory, target.name, written, tell, ask=len(targets) == 1)
+            checks += examine_deep(written, target, tell, ask=len(targets) == 1)
         return Examined(target.name, tuple(checks))
 
     for answer in ask_each(targets, examine):
@@ -82,6 +82,7 @@ def _examine(target: Host, targets: Sequence[Host], written: prepare.Written | N
     wanted = Wanted(
         host=target.name,
         runtime=target.runtime,
+        shm_bytes=size_bytes(target.container.shm_size),
         job=job,
         config=str(written.config) if written else "",
         cards=job.cards if job and job.device == "npu" else 0,
@@ -100,14 +101,6 @@ def _examine(target: Host, targets: Sequence[Host], written: prepare.Written | N
         known = failed_connection(error, target)
         return [*known, *not_reached(known[-1].name)]
     return [good_connection(target, connected_s), *make_checks(facts, wanted)]
-
-
-def _deep(inventory: str | Path, host: str, written: prepare.Written, tell: Listener, *, ask: bool) -> list[Check]:
-    try:
-        target = prepare.load_target(inventory, host)
-    except InputError as error:  # nothing can be run there
-        return not_done("unknown", error.what, error.next_command)
-    return examine_deep(written, target, tell, ask=ask)
 
 
 def _as_facts(answer: Answer, asked_at: float, heard_at: float) -> Facts:

@@ -23,7 +23,8 @@ def architecture(facts: Facts, wanted: Wanted) -> Finding:
         return ok(arch)
     if wanted.runtime != "bare" and arch not in job.image:
         named = ", ".join(job.image) or "none"
-        remedy = f"jobctl plan {shlex.quote(wanted.config)} --host {shlex.quote(wanted.host)} --set {shlex.quote(f'image.{arch}=NAME')}"
+        change = shlex.quote(f"image.{arch}=NAME")
+        remedy = f"jobctl plan {shlex.quote(wanted.config)} --host {shlex.quote(wanted.host)} --set {change}"
         return Finding("failed", f"{arch}; the job has images for: {named}", f"an image for {arch}", remedy, True)
     wheels = [word for arguments in job.environment.install for word in arguments if _is_of_another(word, arch)]
     if wheels:
@@ -44,9 +45,9 @@ def engine(facts: Facts, wanted: Wanted) -> Finding:
     name, error = found["engine"], found["error"]
     if not error:
         ascend = ", with Ascend Docker Runtime" if "ascend" in found["runtimes"] else ""
-        return ok(f"{name} {found.get('version')}{ascend}")
+        return ok(f"{name} {found['version']}{ascend}")
     told = f"{name}: {error}"
-    if found["path"] is None:
+    if not found["there"]:
         return Finding("failed", told, name, f"sudo apt-get install -y {_INSTALL.get(name, name)}")
     if "permission denied" in error.lower():
         user = shlex.quote(str(facts["user"]["name"] or facts["user"]["uid"]))
@@ -65,10 +66,10 @@ def image(facts: Facts, wanted: Wanted) -> Finding:
     if found["image"] is None:
         told = f"{name} is not on this host; the first run pulls it, or a bundle brings it"
         return Finding("warning", told, "it is there", f"{found['engine']} pull {shlex.quote(name)}")
-    has, wants = found["image"]["arch"], ARCHITECTURES.get(facts["machine"]["arch"])
-    if has and wants and has != wants:
+    if found["image"]["error"]:
+        wants = ARCHITECTURES[facts["machine"]["arch"]]
         remedy = f"{found['engine']} pull --platform linux/{wants} {shlex.quote(name)}"
-        return Finding("failed", f"{name} is for {has}", f"one for {wants}", remedy)
+        return Finding("failed", found["image"]["error"], f"one for {wants}", remedy)
     return ok(f"{name} is there")
 
 

@@ -96,12 +96,12 @@ def _user(facts: Facts) -> str:
 
 def shared_memory(facts: Facts, wanted: Wanted) -> Finding:
     """Data loaders hand batches over through /dev/shm. In a container it is another one: see `container`."""
-    if wanted.runtime != "bare":
-        return skipped("stages run in a container, with a /dev/shm of its own")
-    found = facts["shm"]
-    total, free = found["total_bytes"], found["free_bytes"]
     ranks = wanted.job.cards if wanted.job else 1
     need = ranks * SHM_BYTES_EACH
+    if wanted.runtime != "bare":
+        return _container_shm(wanted, need)
+    found = facts["shm"]
+    total, free = found["total_bytes"], found["free_bytes"]
     remedy = f"sudo mount -o remount,size={max(8, 2 * ranks)}G /dev/shm"
     words = f"{size_words(free)} of {size_words(total)} free in /dev/shm"
     if not found["writable"]:
@@ -118,6 +118,14 @@ def shared_memory(facts: Facts, wanted: Wanted) -> Finding:
     if total < need or free < need / 2:
         return Finding("warning", words, f"{size_words(need)} for {ranks} processes", remedy)
     return ok(words)
+
+
+def _container_shm(wanted: Wanted, need: int) -> Finding:
+    """Containers have one of their own, of the inventory's size."""
+    words = f"{size_words(wanted.shm_bytes)} in containers (`shm_size` under `container` in the inventory)"
+    if wanted.shm_bytes < SHM_LEAST_BYTES:
+        return Finding("failed", words, f"{size_words(need)}: data loaders die of a bus error")
+    return Finding("warning", words, size_words(need)) if wanted.shm_bytes < need else ok(words)
 
 
 def lease_dir(facts: Facts, wanted: Wanted) -> Finding:

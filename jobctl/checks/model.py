@@ -41,11 +41,13 @@ class Wanted:
     """What the host is to be fit for. `job` None: no config was named, so only what every job needs is held to.
 
     `config`: the config's file, for remedies. `host`: the host's name in the inventory; `user`: who logs in, where the
-    inventory says; `runtime`: the inventory's.
+    inventory says; `runtime` and, for containers,
+    `shm_bytes`: the inventory's.
     """
 
     host: str
     runtime: str = "bare"
+    shm_bytes: int = 0
     job: Job | None = None
     config: str = ""
     cards: int = 0

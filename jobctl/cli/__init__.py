@@ -18,6 +18,7 @@ COMMANDS = {
     "doctor": "Can these hosts run it? Every check, with its remedy.",
     "render": "Show the job that a config means, with its commands.",
     "plan": "Show the steps of a submit, without doing any.",
+    "send": "Bring a job's code and data to hosts, and start nothing.",
     "submit": "Send a job to a host and start it; prints the run's id.",
     "ps": "List runs: state, stage, progress, best mIoU.",
     "status": "Show one run whole.",

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import control, deep, launch, logs, results, resume, tidy
+from . import bulk, control, deep, launch, logs, results, resume, tidy
+from .relay import Relay
 from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
@@ -17,6 +18,7 @@ from .trees import Trees
 def make_ops(root: Path) -> Dict[str, Op]:
     """All requests, for the work_dir `root`."""
     trees = Trees(root)
+    relay = Relay(trees)
 
     def of_run(request: Request) -> Path:
         return launch.run_dir_of(root, request.params["run_id"])
@@ -24,6 +26,11 @@ def make_ops(root: Path) -> Dict[str, Op]:
     return {
         "tree_offer": _transfer(root, trees.offer),
         "tree_send": _transfer(root, trees.send),
+        "relay_receive": _transfer(root, relay.receive),
+        "relay_pass": _transfer(root, relay.pass_on),
+        "objects_missing": _transfer(root, lambda request: bulk.missing(request, trees.store)),
+        "objects_put": _transfer(root, lambda request: bulk.put(request, trees.store)),
+        "objects_finish": _transfer(root, lambda request: bulk.finish(request, trees.store)),
         "launch": _transfer(root, lambda request: launch.launch(request, root)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
@@ -33,13 +40,14 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
         "artifacts": lambda request: results.listing(request, of_run(request)),
-        "get": lambda request: results.send(request, of_run(request)),
+        "fetch": lambda request: results.fetch(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),
         "facts": lambda request: _facts(request, root),
         "deep_seen": lambda request: deep.seen(of_run(request)),
         "deep_keep": lambda request: deep.keep(root, of_run(request), request.params["verdict"]),
         "command": _command,
+        "ping": lambda request: {},
     }
 
 

@@ -2,8 +2,8 @@
 alice, a real sshd, and, where it is asked for, another network. What is broken in it is broken for nobody else, and all
 that runs in it ends with it. Needs root.
 
-Real: sshd, users and groups, file rights, mounts, limits, routes, the Docker Engine. Stubs (tests/checks/stubs, each says
-what it imitates): what needs Ascend hardware, a time server, a restart or a package mirror, and sudo.
+Real: sshd, users and groups, file rights, mounts, limits, routes, the Docker Engine. Stubs (tests/checks/stubs, each
+says what it imitates): what needs Ascend hardware, a time server, a restart or a package mirror, and sudo.
 """
 
 from __future__ import annotations

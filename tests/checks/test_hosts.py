@@ -266,7 +266,7 @@ def test_an_engine_is_started_and_opened_to_the_user_and_its_image_is_looked_at(
         return with_docker.as_user(check.remedy)
 
     silent = look()
-    assert "annot connect" in silent["container"].found, silent["container"]
+    assert "its daemon does not answer" in silent["container"].found, silent["container"]
     assert silent["image"].verdict == "unknown"
     assert (done := carry_out(silent["container"])).returncode == 0, done
     closed = look()["container"]

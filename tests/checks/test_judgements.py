@@ -84,10 +84,23 @@ def test_without_a_config_a_host_without_ascend_is_told_of_once() -> None:
     )
 
 
+ENGINE: dict[str, Any] = {
+    "engine": "docker",
+    "there": True,
+    "version": "20.10",
+    "error": None,
+    "runtimes": ["ascend"],
+    "mounts": {},
+    "image": None,
+}
 IMAGES: dict[str, tuple[dict[str, Any], str, str]] = {
     "not there": ({"image": None}, "warning", "docker pull 'an image'"),
-    "of another machine": ({"image": {"arch": "arm64"}}, "failed", "docker pull --platform linux/amd64 'an image'"),
-    "there": ({"image": {"arch": "amd64"}}, "ok", ""),
+    "of another machine": (
+        {"image": {"error": "is for arm64"}},
+        "failed",
+        "docker pull --platform linux/amd64 'an image'",
+    ),
+    "there": ({"image": {"error": None}}, "ok", ""),
     "nobody knows": ({"image": None, "error": "no answer"}, "unknown", ""),
 }
 
@@ -95,40 +108,30 @@ IMAGES: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_are_judged(name: str) -> None:
     known, verdict, remedy = IMAGES[name]
-    engine = {"engine": "docker", "path": "/usr/bin/docker", "error": None, "runtimes": [], "mounts": {}, **known}
+    engine = {**ENGINE, **known}
     job = wanted(image={"x86_64": "an image"}).job
-    checks = checked(Wanted("lab-b", "docker", job), container=engine, machine={"arch": "x86_64"})
+    checks = checked(Wanted("lab-b", "docker", job=job), container=engine, machine={"arch": "x86_64"})
     assert (checks["image"].verdict, checks["image"].remedy) == (verdict, remedy)
     assert checks["cann"].verdict == "skipped"
 
 
 def test_a_job_without_an_image_for_the_hosts_processor_fails() -> None:
     job = wanted(image={"x86_64": "an image"}).job
-    check = checked(Wanted("lab-b", "docker", job, "conf.yaml"), machine={"arch": "aarch64"})["architecture"]
+    check = checked(Wanted("lab-b", "docker", job=job, config="conf.yaml"), machine={"arch": "aarch64"})["architecture"]
     assert (check.verdict, check.found) == ("failed", "aarch64; the job has images for: x86_64")
 
 
 ENGINES = {
     "": ("ok", ""),
-    "not on this host": ("failed", "sudo apt-get install -y docker.io"),
-    "permission denied while trying to connect to the Docker socket": (
-        "failed",
-        "sudo usermod -aG docker alice",
-    ),
-    "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.": ("failed", "sudo systemctl start docker"),
+    "there is no docker on this host": ("failed", "sudo apt-get install -y docker.io"),
+    "docker may not be used by alice: permission denied at its socket": ("failed", "sudo usermod -aG docker alice"),
+    "docker is installed, and its daemon does not answer": ("failed", "sudo systemctl start docker"),
 }
 
 
 @pytest.mark.parametrize("error", ENGINES)
 def test_engines_are_judged_by_what_they_say(error: str) -> None:
-    path = None if "not on" in error else "/usr/bin/docker"
-    engine: dict[str, Any] = {
-        "engine": "docker",
-        "path": path,
-        "error": error or None,
-        "runtimes": ["ascend"],
-        "mounts": {},
-    }
+    engine = {**ENGINE, "there": "there is no" not in error, "error": error or None}
     user = {"name": "alice", "uid": 1000}
     check = checked(Wanted("lab-b", "docker"), container=engine, user=user)["container"]
     assert (check.verdict, check.remedy) == ENGINES[error]
@@ -136,8 +139,7 @@ def test_engines_are_judged_by_what_they_say(error: str) -> None:
 
 def test_driver_files_that_a_container_lacks_are_named() -> None:
     mounts = {"/usr/local/Ascend/driver": True, "/usr/local/bin/npu-smi": False}
-    engine: dict[str, Any] = {"engine": "docker", "path": "/usr/bin/docker", "error": None}
-    engine.update(runtimes=[], mounts=mounts)
+    engine = {**ENGINE, "mounts": mounts}
     check = checked(Wanted("lab-b", "docker"), container=engine)["mounts"]
     assert (check.verdict, check.found) == ("failed", "not on this host: /usr/local/bin/npu-smi")
 
@@ -189,3 +191,9 @@ def test_nothing_that_a_host_says_is_unquoted_in_a_command_that_the_user_copies(
     for name, remedy in remedies.items():
         words = list(shlex.shlex(remedy, posix=True, punctuation_chars=True))
         assert "touch" not in words, (name, remedy)
+
+
+@pytest.mark.parametrize(("shm_bytes", "verdict"), [(64 << 20, "failed"), (2 << 30, "warning"), (128 << 30, "ok")])
+def test_the_shared_memory_of_containers_is_what_the_inventory_says(shm_bytes: int, verdict: str) -> None:
+    asked = Wanted("lab-b", "docker", shm_bytes, wanted(cards=4).job)
+    assert checked(asked)["shared_memory"].verdict == verdict
