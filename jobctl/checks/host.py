@@ -6,7 +6,7 @@ import posixpath
 import re
 import shlex
 
-from jobctl.checks.model import Facts, Finding, Wanted, ok
+from jobctl.checks.model import Facts, Finding, Wanted, ok, skipped
 from jobctl.host.disk import LOW_BYTES, size_words
 
 OLDEST_PYTHON = (3, 7)
@@ -29,6 +29,8 @@ def python(facts: Facts, wanted: Wanted) -> Finding:
 
 def venv(facts: Facts, wanted: Wanted) -> Finding:
     """The interpreter that makes the job's environment, and whether it can."""
+    if wanted.runtime != "bare":
+        return skipped("the image's own Python makes it")
     found = facts["venv"]
     name = found["name"]
     if found["path"] is None:
