@@ -64,7 +64,7 @@ def doctor(
     found: dict[str, Examined] = {}
 
     def examine(target: Host) -> Examined:
-        checks = _examine(target, targets, written)
+        checks = _examine(target, targets, written, inventory)
         if deep and written and checks[0].verdict == "ok":
             checks += examine_deep(written, target, tell, ask=len(targets) == 1)
         return Examined(target.name, tuple(checks))
@@ -77,7 +77,9 @@ def doctor(
     return tuple(found[target.name] for target in targets)
 
 
-def _examine(target: Host, targets: Sequence[Host], written: prepare.Written | None) -> list[Check]:
+def _examine(
+    target: Host, targets: Sequence[Host], written: prepare.Written | None, inventory: str | Path
+) -> list[Check]:
     job = written.job if written else None
     wanted = Wanted(
         host=target.name,
@@ -85,6 +87,7 @@ def _examine(target: Host, targets: Sequence[Host], written: prepare.Written | N
         shm_bytes=size_bytes(target.container.shm_size),
         job=job,
         config=str(written.config) if written else "",
+        inventory=str(inventory),
         cards=job.cards if job and job.device == "npu" else 0,
         several_hosts=len(targets) > 1,
     )

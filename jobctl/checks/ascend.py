@@ -112,7 +112,7 @@ def pairing(facts: Facts, wanted: Wanted) -> Finding:
 
 def _deep(wanted: Wanted) -> str:
     """What tells more than any table."""
-    return f"jobctl doctor {shlex.quote(wanted.host)} --config {shlex.quote(wanted.config or 'CONFIG')} --deep"
+    return wanted.command("doctor", wanted.host, "--config", wanted.config_word, "--deep")
 
 
 def set_env(facts: Facts, wanted: Wanted) -> Finding:

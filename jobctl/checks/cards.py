@@ -73,7 +73,7 @@ def health(facts: Facts, wanted: Wanted) -> Finding:
 
 
 def _fewer(wanted: Wanted, number: int) -> str:
-    return f"jobctl plan {shlex.quote(wanted.config)} --host {shlex.quote(wanted.host)} --set cards={number}"
+    return wanted.command("plan", wanted.config_word, "--host", wanted.host, "--set", f"cards={number}")
 
 
 def free(facts: Facts, wanted: Wanted) -> Finding:

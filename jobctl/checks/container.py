@@ -23,8 +23,8 @@ def architecture(facts: Facts, wanted: Wanted) -> Finding:
         return ok(arch)
     if wanted.runtime != "bare" and arch not in job.image:
         named = ", ".join(job.image) or "none"
-        change = shlex.quote(f"image.{arch}=NAME")
-        remedy = f"jobctl plan {shlex.quote(wanted.config)} --host {shlex.quote(wanted.host)} --set {change}"
+        change = f"image.{arch}=NAME"
+        remedy = wanted.command("plan", wanted.config_word, "--host", wanted.host, "--set", change)
         return Finding("failed", f"{arch}; the job has images for: {named}", f"an image for {arch}", remedy, True)
     wheels = [word for arguments in job.environment.install for word in arguments if _is_of_another(word, arch)]
     if wheels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -40,9 +41,8 @@ class Finding:
 class Wanted:
     """What the host is to be fit for. `job` None: no config was named, so only what every job needs is held to.
 
-    `config`: the config's file, for remedies. `host`: the host's name in the inventory; `user`: who logs in, where the
-    inventory says; `runtime` and, for containers,
-    `shm_bytes`: the inventory's.
+    `host`: its name in the inventory; `runtime` and, for containers, `shm_bytes`: as the inventory says. `config` and
+    `inventory`: the files, for remedies.
     """
 
     host: str
@@ -50,8 +50,17 @@ class Wanted:
     shm_bytes: int = 0
     job: Job | None = None
     config: str = ""
+    inventory: str = ""
     cards: int = 0
     several_hosts: bool = False
+
+    def command(self, *words: str) -> str:
+        """A jobctl command, with the inventory."""
+        return shlex.join(["jobctl", *words, "-i", self.inventory or "INVENTORY"])
+
+    @property
+    def config_word(self) -> str:
+        return self.config or "CONFIG"
 
     @property
     def device(self) -> str | None:

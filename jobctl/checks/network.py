@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from jobctl.checks.model import Facts, Finding, Wanted, ok, skipped, unknown
+from jobctl.checks.model import Facts, Finding, NotKnown, Wanted, ok, skipped, unknown
 
 _GONE = (404, 410)
 
@@ -35,13 +35,29 @@ def _reached(facts: Facts, wanted: Wanted, kind: str, nothing: str) -> Finding:
     gone = [row for row in rows if row["status"] in _GONE and kind == "downloads"]
     told = "; ".join(f"{row['url']}: {row['error']}" for row in away)
     if away:
-        remedy = f"jobctl bundle {shlex.quote(wanted.config or 'CONFIG')} -o bundle.tar"
+        remedy = shlex.join(
+            ["jobctl", "bundle", wanted.config_word, "-o", "bundle.tar", *_for_this_host(facts, wanted)]
+        )
         verdict = "failed" if wanted.job else "warning"
         return Finding(verdict, told, "to reach it; offline: a bundle is needed", remedy, True)  # type: ignore[arg-type]
     if gone:
         told = "; ".join(f"{row['url']}: HTTP {row['status']}" for row in gone)
         return Finding("failed", told, "a file", f"curl -sI {shlex.quote(gone[0]['url'])}", True)
     return ok("; ".join(row["url"] + (f" (HTTP {row['status']})" if row["status"] else "") for row in rows))
+
+
+def _for_this_host(facts: Facts, wanted: Wanted) -> list[str]:
+    """Options of `bundle`: what the packages are to fit."""
+    try:
+        machine = facts["machine"]
+        words = ["--arch", str(machine["arch"])]
+        if wanted.runtime != "bare":  # the image has a Python and a C library of its own
+            return [*words, "--image"]
+        version, libc = facts["venv"]["version"], machine["libc"]
+    except NotKnown:
+        return []
+    words += ["--python", ".".join(str(version).split(".")[:2])] if version else []
+    return [*words, "--glibc", libc.split()[1]] if libc and libc.startswith("glibc ") else words
 
 
 def peers(facts: Facts, wanted: Wanted) -> Finding:

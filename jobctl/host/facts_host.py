@@ -45,8 +45,17 @@ def _machine(asked: Any) -> Json:
         "arch": platform.machine(),
         "kernel": platform.release(),
         "cores": os.cpu_count(),
+        "libc": _libc(),
         "in_container": any(os.path.exists(mark) for mark in marks),
     }
+
+
+def _libc() -> Optional[str]:
+    """Such as `glibc 2.36`; None on a host with another C library."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (ValueError, OSError):
+        return None
 
 
 def _python(asked: Any) -> Json:

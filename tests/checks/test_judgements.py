@@ -197,3 +197,15 @@ def test_nothing_that_a_host_says_is_unquoted_in_a_command_that_the_user_copies(
 def test_the_shared_memory_of_containers_is_what_the_inventory_says(shm_bytes: int, verdict: str) -> None:
     asked = Wanted("lab-b", "docker", shm_bytes, wanted(cards=4).job)
     assert checked(asked)["shared_memory"].verdict == verdict
+
+
+def test_a_bundle_that_is_asked_for_is_one_for_this_host() -> None:
+    reach = [{"kind": "pip_index", "url": "http://index.invalid", "status": None, "error": "Network is unreachable"}]
+    machine = {"arch": "aarch64", "libc": "glibc 2.28"}
+    known = {"reach": reach, "machine": machine, "venv": {"version": "3.9.18"}}
+    bare = checked(wanted(), **known)["pip_index"].remedy
+    assert bare == "jobctl bundle conf.yaml -o bundle.tar --arch aarch64 --python 3.9 --glibc 2.28"
+    boxed = checked(Wanted("lab-b", "docker", job=wanted().job), **known)["pip_index"].remedy
+    assert boxed == "jobctl bundle CONFIG -o bundle.tar --arch aarch64 --image"
+    unknown = checked(wanted(), reach=reach)["pip_index"].remedy
+    assert unknown == "jobctl bundle conf.yaml -o bundle.tar"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import platform
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -102,7 +103,9 @@ def test_a_host_without_a_route_is_told_what_it_cannot_reach_and_that_a_bundle_h
         check = before[name]
         assert (check.verdict, check.found) == ("failed", f"{url}{path}: Network is unreachable")
         assert check.wanted.endswith("offline: a bundle is needed")
-        assert check.remedy == f"jobctl bundle {offline.folder}/config.yaml -o bundle.tar"
+        bundle = f"jobctl bundle {offline.folder}/config.yaml -o bundle.tar --arch {platform.machine()} --python 3."
+        assert check.remedy.startswith(bundle)
+        assert "--glibc 2." in check.remedy
         assert check.remedy_is_here
     offline.connect()
     after = offline.look(**values)
