@@ -11,10 +11,12 @@ Names are imported when they are first used: `jobctl ps` must not wait for what 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
+    from jobctl.api.examining import Check, Examined, doctor
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import Item, plan, render
     from jobctl.api.results import follow, pull
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Check": "examining",
+    "Examined": "examining",
     "Delivery": "sending",
     "Item": "planning",
     "LogFollower": "logs",
@@ -39,6 +43,7 @@ _HOMES = {
     "adopt": "adopting",
     "cancel": "runs",
     "follow": "results",
+    "doctor": "examining",
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
@@ -59,7 +64,9 @@ _HOMES = {
 
 __all__ = [
     "Adopted",
+    "Check",
     "Delivery",
+    "Examined",
     "Item",
     "LogFollower",
     "Piece",
@@ -69,6 +76,7 @@ __all__ = [
     "Tidying",
     "adopt",
     "cancel",
+    "doctor",
     "follow",
     "gc",
     "init",
@@ -92,4 +100,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    _unhide()
+    return found
+
+
+def _unhide() -> None:
+    """Importing the module `submit` makes it the package's attribute of that name, in place of the function."""
+    for name, home in _HOMES.items():
+        module = sys.modules.get(f"{__name__}.{home}")
+        if name == home and module is not None:
+            globals()[name] = getattr(module, name)

@@ -83,10 +83,34 @@ def submit(
     once the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError, HostError,
     TransferError and their kinds. Then nothing runs, unless the error says that it may.
     """
-    tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
     target = prepare.load_host(inventory, host)
+    return submit_written(
+        written,
+        target,
+        wish,
+        limit_bytes_s=limit_bytes_s,
+        listener=listener,
+        records=records,
+        announce=announce,
+        prepared=prepared,
+    )
+
+
+def submit_written(
+    written: prepare.Written,
+    target: Host,
+    wish: Wish,
+    *,
+    limit_bytes_s: int | None = None,
+    listener: Listener | None = None,
+    records: Records | None = None,
+    announce: Callable[[Submitted], None] = lambda submitted: None,
+    prepared: Prepared | None = None,
+) -> Submitted:
+    """The same for a job that is rendered already."""
+    tell = listener or Silent()
     container = make_container(written.job, target)
     inputs = prepared.inputs if prepared else read_inputs(written, tell)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)

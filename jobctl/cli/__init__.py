@@ -15,6 +15,7 @@ from jobctl import __version__
 
 COMMANDS = {
     "init": "Write a starting inventory, config and template into a folder.",
+    "doctor": "Can these hosts run it? Every check, with its remedy.",
     "render": "Show the job that a config means, with its commands.",
     "plan": "Show the steps of a submit, without doing any.",
     "send": "Bring a job's code and data to hosts, and start nothing.",

@@ -59,6 +59,10 @@ def host_option(function: Any) -> Any:
     )(function)
 
 
+def hosts_argument(function: Any) -> Any:
+    return click.argument("hosts", nargs=-1, metavar="[HOST]...", shell_complete=_complete_host)(function)
+
+
 def hosts_option(function: Any) -> Any:
     """As `host_option`, where it may be given several times: a tuple `hosts`."""
     return click.option(

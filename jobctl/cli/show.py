@@ -108,6 +108,21 @@ STYLES = {
 }
 
 
+def verdict(word: str) -> str:
+    """A check's verdict, in its colour on a terminal."""
+    padded = f"{word:<8}"
+    return click.style(padded, **VERDICTS.get(word, {})) if sys.stdout.isatty() else padded
+
+
+VERDICTS: dict[str, dict[str, Any]] = {
+    "ok": {"fg": "green"},
+    "warning": {"fg": "yellow"},
+    "failed": {"fg": "red", "bold": True},
+    "unknown": {"fg": "magenta"},
+    "skipped": {"dim": True},
+}
+
+
 def duration(seconds: float | None) -> str:
     """`7s`, `4m12s`, `3h05m`, `2d04h`."""
     if seconds is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import bulk, control, launch, logs, results, resume, tidy
+from . import bulk, control, deep, launch, logs, results, resume, tidy
 from .relay import Relay
 from .removal import transferring
 from .server import Op, OpError, Request
@@ -42,6 +43,9 @@ def make_ops(root: Path, trees: Trees) -> Dict[str, Op]:
         "fetch": lambda request: results.fetch(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),
+        "facts": lambda request: _facts(request, root),
+        "deep_seen": lambda request: deep.seen(of_run(request)),
+        "deep_keep": lambda request: deep.keep(root, of_run(request), request.params["verdict"]),
         "command": _command,
         "ping": lambda request: {},
     }
@@ -74,6 +78,13 @@ def _statuses(request: Request, root: Path) -> Dict[str, Any]:
         except OpError as error:  # a damaged run hides no other
             found[run_id] = {"error": {"kind": error.kind, "message": error.message}}
     return {"statuses": found}
+
+
+def _facts(request: Request, root: Path) -> Dict[str, Any]:
+    received_at = time.time()
+    from . import facts  # slow to import (ssl among it), seldom needed
+
+    return facts.answer(received_at, str(root), request.params["wanted"])
 
 
 def _command(request: Request) -> Dict[str, Any]:

@@ -57,6 +57,22 @@ class Answer:
             raise self._wrong(name)
         return value
 
+    def time(self, name: str) -> float:
+        """Seconds since the epoch, by the host's clock."""
+        value = self._fields.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self._wrong(name)
+        return float(value)
+
+    def has(self, name: str) -> bool:
+        return self._fields.get(name) is not None
+
+    def table(self, name: str) -> dict[str, Any]:
+        value = self._fields.get(name)
+        if not isinstance(value, dict):
+            raise self._wrong(name)
+        return value
+
     def items(self, name: str) -> list[Any]:
         value = self._fields.get(name)
         if not isinstance(value, list):

@@ -37,6 +37,12 @@ def _check_size(text: str) -> str:
     return text
 
 
+def size_bytes(text: str) -> int:
+    """`128G` as bytes: powers of 1024, as the engines count. `text` is a valid `shm_size`."""
+    unit = "bkmg".find(text[-1].lower())
+    return int(text.rstrip("bkmgBKMG")) << 10 * max(unit, 0)
+
+
 def _check_option(text: str) -> str:
     """One word each: a second word would be taken for the image."""
     check_text(text)

@@ -130,6 +130,7 @@ def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> No
         "pull": ["pull", run_id],
         "adopt": ["adopt", "-i", str(lab.inventory)],
         "gc": ["gc", "-i", str(lab.inventory)],
+        "doctor": ["doctor", "-i", str(lab.inventory)],
     }
     shown = {
         block.mark.removeprefix("json: "): json.loads(block.text)
