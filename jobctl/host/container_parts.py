@@ -21,8 +21,8 @@ _PIP_CONFS = ("/etc/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
 
 def mounts_of(run: Run, spec: Json) -> List[Mount]:
     """work_dir for writing; data and code that lie elsewhere for reading; what the inventory adds."""
-    root = str(run.root)
-    found = [Mount(root, root)]
+    roots = sorted({str(run.root), os.path.realpath(str(run.root))})
+    found = [Mount(root, root) for root in roots]
     others = [str(data["target"]) for data in run.job.get("data") or []] + [str(import_root())]
     for path in others:
         if not _lies_in(path, [mount.target for mount in found]):
