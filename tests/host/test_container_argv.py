@@ -13,6 +13,7 @@ from jobctl.host.ascend_parts import NoDevice, groups_of, node_numbers
 from jobctl.host.container_argv import ENVIRON_SCRIPT, Box, Mount, environ_bytes, run_argv
 from jobctl.host.container_parts import pip_settings
 from jobctl.host.engine import problem_of
+from jobctl.host.fingerprint import make_fingerprint
 from tests.conftest import WEIRD_NAME
 
 BASH = shutil.which("bash") or "bash"
@@ -113,3 +114,9 @@ def test_pip_looks_for_packages_where_the_login_does(tmp_path: Path) -> None:
         "PIP_EXTRA_INDEX_URL": ["https://a", "https://b"],
         "PIP_TIMEOUT": ["9"],
     }
+
+
+def test_another_image_is_another_environment(tmp_path: Path) -> None:
+    python = {"executable": "/usr/bin/python3", "version": "3.9.18", "tag": "cpython-39", "arch": "aarch64"}
+    pythons = [python, {**python, "image": "sha256:1"}, {**python, "image": "sha256:2"}]
+    assert len({make_fingerprint({}, one, tmp_path, "r-1") for one in pythons}) == 3
