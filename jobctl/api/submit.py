@@ -150,6 +150,9 @@ def _send(
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
     job = written.job
+    if container is not None:
+        tell.note(f"asking {container['engine']}")
+        channel.call("container_check", container=container)
     code = _send_code(channel, job, inputs, tell)
     data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(

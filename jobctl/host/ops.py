@@ -23,6 +23,7 @@ def make_ops(root: Path) -> Dict[str, Op]:
     return {
         "tree_offer": _transfer(root, trees.offer),
         "tree_send": _transfer(root, trees.send),
+        "container_check": _container_check,
         "launch": _transfer(root, lambda request: launch.launch(request, root)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
@@ -66,6 +67,17 @@ def _statuses(request: Request, root: Path) -> Dict[str, Any]:
         except OpError as error:  # a damaged run hides no other
             found[run_id] = {"error": {"kind": error.kind, "message": error.message}}
     return {"statuses": found}
+
+
+def _container_check(request: Request) -> Dict[str, Any]:
+    """Whether containers can be made here; asked before anything is sent. Raises OpError "container"."""
+    from . import engine  # here, not above: each laptop's channel loads us, most without containers
+
+    try:
+        engine.check(request.params["container"])
+    except engine.EngineProblem as error:
+        raise OpError("container", str(error), hint=error.hint) from error
+    return {}
 
 
 def _command(request: Request) -> Dict[str, Any]:
