@@ -177,11 +177,16 @@ def _send(
         "data": data,
         "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
     }
+    tell.note("starting the run")
+    return _launch(channel, record, book, request, b"".join(files.values()))
+
+
+def _launch(channel: HostChannel, record: Record, book: Records, request: dict[str, Any], payload: bytes) -> Answer:
+    """The request that starts the run; from here on there may be one."""
     record.sent = True
     book.save(record)
-    tell.note("starting the run")
     try:
-        reply = channel.call("launch", b"".join(files.values()), **request)
+        reply = channel.call("launch", payload, **request)
     except ConnectionLost:
         raise
     except JobctlError:
