@@ -195,6 +195,9 @@ def _send(
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
     job, channel = written.job, lanes.channel
+    if container is not None:
+        tell.note(f"asking {container['engine']}")
+        channel.call("container_check", container=container)
     code, data = _send_trees(lanes, job, inputs, tell)
     spec = make_run_spec(
         job,
@@ -218,16 +221,30 @@ def _send(
         "data": data,
         "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
     }
+    tell.note("starting the run")
+    send_again = partial(_send_trees, lanes, job, inputs, tell, look=True)
+    return _launch(channel, record, book, request, b"".join(files.values()), tell, send_again)
+
+
+def _launch(
+    channel: HostChannel,
+    record: Record,
+    book: Records,
+    request: dict[str, Any],
+    payload: bytes,
+    tell: Listener,
+    send_again: Callable[[], object],
+) -> Answer:
+    """The request that starts the run; from here on there may be one. `send_again`: trees that have gone meanwhile."""
     record.sent = True
     book.save(record)
-    tell.note("starting the run")
     try:
         try:
-            reply = channel.call("launch", b"".join(files.values()), **request)
+            reply = channel.call("launch", payload, **request)
         except TreeGone as error:
             tell.note(f"sending again: {error.what}")
-            _send_trees(lanes, job, inputs, tell, look=True)
-            reply = channel.call("launch", b"".join(files.values()), **request)
+            send_again()
+            reply = channel.call("launch", payload, **request)
     except ConnectionLost:
         raise
     except JobctlError:

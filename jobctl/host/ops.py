@@ -30,6 +30,7 @@ def make_ops(root: Path, trees: Trees) -> Dict[str, Op]:
         "objects_missing": _transfer(root, lambda request: bulk.missing(request, trees.store)),
         "objects_put": _transfer(root, lambda request: bulk.put(request, trees.store)),
         "objects_finish": _transfer(root, lambda request: bulk.finish(request, trees.store)),
+        "container_check": _container_check,
         "launch": _transfer(root, lambda request: launch.launch(request, root, trees)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
@@ -85,6 +86,17 @@ def _facts(request: Request, root: Path) -> Dict[str, Any]:
     from . import facts  # slow to import (ssl among it), seldom needed
 
     return facts.answer(received_at, str(root), request.params["wanted"])
+
+
+def _container_check(request: Request) -> Dict[str, Any]:
+    """Whether containers can be made here; asked before anything is sent. Raises OpError "container"."""
+    from . import engine  # here, not above: each laptop's channel loads us, most without containers
+
+    try:
+        engine.check(request.params["container"])
+    except engine.EngineProblem as error:
+        raise OpError("container", str(error), hint=error.hint) from error
+    return {}
 
 
 def _command(request: Request) -> Dict[str, Any]:
