@@ -1,0 +1,65 @@
+"""Which signatures the logs carry. Pure: logs in, hits out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jobctl.diagnose.derived import derive
+from jobctl.diagnose.logs import Log
+from jobctl.diagnose.signatures import Signature
+
+_HITS_KEPT = 4
+_LONGEST_LINE = 400
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A signature that was met: where first, and the lines that carry it. `when`: comparable within one diagnosis."""
+
+    signature: Signature
+    log: str
+    when: tuple[float, int, int]
+    lines: tuple[str, ...]
+
+
+def find_hits(logs: Sequence[Log], catalogue: Iterable[Signature]) -> list[Hit]:
+    """All hits, in order of time where all logs carry times, else of the logs as they were given."""
+    timed = all(log.has_times for log in logs)
+    facts = "\n".join(fact for log in logs for fact in derive(log.cleaned))
+    found = []
+    for signature in catalogue:
+        hit = _first(signature, logs, timed)
+        if hit is not None and _holds(signature, logs, facts):
+            found.append(hit)
+    return sorted(found, key=lambda hit: hit.when)
+
+
+def _first(signature: Signature, logs: Sequence[Log], timed: bool) -> Hit | None:
+    hits: list[tuple[tuple[float, int, int], str, str]] = []
+    for index, log in enumerate(logs):
+        kept = 0
+        for match in signature.pattern.finditer(log.cleaned):
+            at = match.start()
+            when = ((log.time_at(at) or 0.0) if timed else 0.0, index, at)
+            hits.append((when, log.name, shortened(log.line_at(at))))
+            kept += 1
+            if kept == _HITS_KEPT:
+                break
+    if not hits:
+        return None
+    hits.sort(key=lambda hit: hit[0])
+    lines = tuple(dict.fromkeys(line for _, _, line in hits))[:_HITS_KEPT]
+    return Hit(signature, hits[0][1], hits[0][0], lines)
+
+
+def _holds(signature: Signature, logs: Sequence[Log], facts: str) -> bool:
+    texts = [*(log.cleaned for log in logs), facts]
+    if any(pattern.search(text) for pattern in signature.without for text in texts):
+        return False
+    return all(any(pattern.search(text) for text in texts) for pattern in signature.with_)
+
+
+def shortened(line: str) -> str:
+    """A line that is not too long to show."""
+    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
