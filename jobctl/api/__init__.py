@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
+    from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, read_smi, used_memory
+    from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
@@ -26,6 +28,17 @@ if TYPE_CHECKING:
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "CardRow": "card_table",
+    "CardTable": "card_table",
+    "Cause": "diagnosing",
+    "Diagnosis": "diagnosing",
+    "HostCards": "card_table",
+    "RunDiagnosis": "diagnosing",
+    "cards": "card_table",
+    "diagnose": "diagnosing",
+    "diagnose_files": "diagnosing",
+    "read_smi": "card_table",
+    "used_memory": "card_table",
     "LogFollower": "logs",
     "Piece": "logs",
     "RunView": "runs",
@@ -52,14 +65,23 @@ _HOMES = {
 
 __all__ = [
     "Adopted",
+    "CardRow",
+    "CardTable",
+    "Cause",
+    "Diagnosis",
+    "HostCards",
     "LogFollower",
     "Piece",
+    "RunDiagnosis",
     "RunView",
     "Submitted",
     "Tidied",
     "Tidying",
     "adopt",
     "cancel",
+    "cards",
+    "diagnose",
+    "diagnose_files",
     "gc",
     "init",
     "job_text",
@@ -67,12 +89,14 @@ __all__ = [
     "logs",
     "plan",
     "pull",
+    "read_smi",
     "render",
     "resume",
     "runs",
     "schema",
     "status",
     "submit",
+    "used_memory",
 ]
 
 

@@ -1,4 +1,7 @@
-"""What follows from the numbers in a log and can be no pattern. Pure; each fact is a line that signatures may ask for."""
+"""What follows from the numbers in a log and can be no pattern. Pure.
+
+Each fact is a line that signatures may ask for.
+"""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ class Log:
 
     name: str
     text: str
+    ordered: bool = True
+    """Not so for lines that are no log: they count as said last."""
 
     @cached_property
     def cleaned(self) -> str:
@@ -42,15 +44,13 @@ class Log:
         return self.cleaned[start : end if end >= 0 else len(self.cleaned)].strip()
 
     def time_at(self, position: int) -> float | None:
-        """Seconds, comparable within a year: of the line itself, or of the nearest one before it that carries a time."""
+        """Seconds, comparable within a year: of the line, or of the nearest one before it that carries a time."""
         if not self.has_times:
             return None
         end = self.cleaned.find("\n", position)
         before = self.cleaned[max(0, position - 20_000) : end if end >= 0 else len(self.cleaned)]
-        last = None
-        for last in _TIME.finditer(before):
-            pass
-        return None if last is None else _seconds(last)
+        times = list(_TIME.finditer(before))
+        return _seconds(times[-1]) if times else None
 
 
 def _seconds(found: re.Match[str]) -> float:

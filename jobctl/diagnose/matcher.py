@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from jobctl.diagnose.derived import derive
 from jobctl.diagnose.logs import Log
@@ -25,7 +27,7 @@ class Hit:
 
 def find_hits(logs: Sequence[Log], catalogue: Iterable[Signature]) -> list[Hit]:
     """All hits, in order of time where all logs carry times, else of the logs as they were given."""
-    timed = all(log.has_times for log in logs)
+    timed = all(log.has_times for log in logs if log.ordered)
     facts = "\n".join(fact for log in logs for fact in derive(log.cleaned))
     found = []
     for signature in catalogue:
@@ -38,19 +40,21 @@ def find_hits(logs: Sequence[Log], catalogue: Iterable[Signature]) -> list[Hit]:
 def _first(signature: Signature, logs: Sequence[Log], timed: bool) -> Hit | None:
     hits: list[tuple[tuple[float, int, int], str, str]] = []
     for index, log in enumerate(logs):
-        kept = 0
-        for match in signature.pattern.finditer(log.cleaned):
+        for match in islice(signature.pattern.finditer(log.cleaned), _HITS_KEPT):
             at = match.start()
-            when = ((log.time_at(at) or 0.0) if timed else 0.0, index, at)
+            when = (_seconds(log, at, timed), index, at)
             hits.append((when, log.name, shortened(log.line_at(at))))
-            kept += 1
-            if kept == _HITS_KEPT:
-                break
     if not hits:
         return None
     hits.sort(key=lambda hit: hit[0])
     lines = tuple(dict.fromkeys(line for _, _, line in hits))[:_HITS_KEPT]
     return Hit(signature, hits[0][1], hits[0][0], lines)
+
+
+def _seconds(log: Log, at: int, timed: bool) -> float:
+    if not log.ordered:
+        return math.inf
+    return (log.time_at(at) or 0.0) if timed else 0.0
 
 
 def _holds(signature: Signature, logs: Sequence[Log], facts: str) -> bool:

@@ -69,12 +69,13 @@ def load_catalogue() -> tuple[Signature, ...]:
     """All signatures that are shipped. Raises ValueError for one that is not well formed, and says which."""
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has it
     folder = resources.files(__package__) / "catalogue"
     found: dict[str, Signature] = {}
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if not file.name.endswith(".yaml"):
             continue
-        for raw in yaml.load(file.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        for raw in yaml.load(file.read_text("utf-8"), loader):  # noqa: S506 - a safe one
             signature = make_signature(raw, file.name)
             if signature.id in found:
                 raise ValueError(f"{file.name}: two signatures are called {signature.id}")

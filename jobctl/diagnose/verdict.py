@@ -7,7 +7,7 @@ about as much, the first in time. Nothing but the first may be called establishe
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobctl.diagnose.codes import Code, explain_codes
@@ -20,6 +20,7 @@ _BAND = 20
 _NEXT_EXPLANATION = 25  # how much less than the first the second explanation of a signature weighs
 _AGREES = 4
 _MOST_CAUSES = 6
+_MOST_LINES = 6
 _NOT_ESTABLISHED = "Not established: nothing in these logs is known to jobctl"
 
 
@@ -79,7 +80,9 @@ def diagnose(logs: Sequence[Log], catalogue: Iterable[Signature] | None = None) 
     """Why whatever wrote these logs failed. Never raises; `other` and `possible` where nothing is known."""
     hits = find_hits(logs, load_catalogue() if catalogue is None else catalogue)
     causes = _merged(_ranked(hits))
-    return Diagnosis(tuple(causes or [_unknown(logs)]), explain_codes(logs), tuple(log.name for log in logs))
+    return Diagnosis(
+        tuple(causes or [_unknown(logs)]), explain_codes(logs), tuple(log.name for log in logs if log.ordered)
+    )
 
 
 def _ranked(hits: Sequence[Hit]) -> list[tuple[Hit, Explanation]]:
@@ -99,15 +102,18 @@ def _ranked(hits: Sequence[Hit]) -> list[tuple[Hit, Explanation]]:
 
 
 def _merged(rows: Iterable[tuple[Hit, Explanation]]) -> list[Cause]:
-    """One cause a category: the best; lines of the others are evidence too."""
+    """One cause a category: the surest of its signatures; lines of the others are evidence too."""
     found: dict[str, Cause] = {}
     for hit, explanation in rows:
         known = found.get(explanation.category)
+        is_first = next(iter(found), explanation.category) == explanation.category
+        cause = _cause(hit, explanation, is_first)
         if known is None:
-            found[explanation.category] = _cause(hit, explanation, first=not found)
+            found[explanation.category] = cause
         elif not hit.signature.symptom or known.symptom:
-            lines = tuple(dict.fromkeys([*known.evidence, *hit.lines]))[:6]
-            found[explanation.category] = Cause(**{**vars(known), "evidence": lines})
+            lines = tuple(dict.fromkeys([*known.evidence, *hit.lines]))[:_MOST_LINES]
+            better = cause if SURE.index(cause.sure) < SURE.index(known.sure) else known
+            found[explanation.category] = replace(better, evidence=lines)
     return list(found.values())[:_MOST_CAUSES]
 
 

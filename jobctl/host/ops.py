@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import control, diagnosis, launch, logs, results, resume, tidy
+from . import card_report, control, diagnosis, launch, logs, results, resume, tidy
 from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
@@ -32,6 +32,7 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
         "diagnosis": lambda request: diagnosis.answer(request, of_run(request)),
+        "cards": card_report.answer,
         "artifacts": lambda request: results.listing(request, of_run(request)),
         "get": lambda request: results.send(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),

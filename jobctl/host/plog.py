@@ -1,8 +1,8 @@
 """CANN's own log (plog) of an attempt. It holds the first error behind a code such as 500002 or EZ9999.
 
 CANN writes below ASCEND_PROCESS_LOG_PATH, `debug/plog/plog-<pid>_<time>.log` and `run/plog/...`; without that variable
-into the home of the user, where runs mix. That is from CANN's documents: no NPU was at hand. Kept where an attempt failed,
-bounded in size; it goes with one that succeeded. Messages of operators may quote paths, so nobody else may look in.
+into the home of the user, where runs mix. That is from CANN's documents: no NPU was at hand. Kept where an attempt
+failed, bounded in size; it goes with one that succeeded. It may quote paths and names, so nobody else may look in.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import List
+from typing import List, Tuple
 
 VARIABLE = "ASCEND_PROCESS_LOG_PATH"
 MOST_BYTES = 64 << 20
@@ -32,8 +32,9 @@ def prepare(path: Path) -> str:
     return str(path)
 
 
-def settle(path: Path, failed: bool) -> None:
+def settle(run_dir: Path, stage: str, attempt: int, failed: bool) -> None:
     """After an attempt: nothing of it where it succeeded, else at most MOST_BYTES, the oldest lines of each file."""
+    path = folder(run_dir, stage, attempt)
     if not path.is_dir() or path.is_symlink():
         return
     if not failed:
@@ -54,7 +55,7 @@ def files(path: Path) -> List[Path]:
     """Its log files, those with errors (`debug`) first, then by time."""
     found = [one for one in path.rglob("*.log") if one.is_file() and not one.is_symlink()]
 
-    def order(one: Path) -> tuple:  # type: ignore[type-arg]
+    def order(one: Path) -> Tuple[bool, bool, float, str]:
         return "debug" not in one.parts, "device" in one.name, one.stat().st_mtime, one.name
 
     return sorted(found, key=order)
