@@ -9,6 +9,7 @@ A signature is
   weight    how much it says of the cause: 80 and more, the message names it; 60, a strong sign; 40, a weak one;
             20, a code that stands for many causes
   symptom   true where it names a victim: it ranks behind every cause
+  notice    true where programs that succeed say it too: it ranks behind all else
   causes    what it can mean, likeliest first, each with
     category  of CATEGORIES
     sure      established: the message itself says so. likely, possible: there are other explanations
@@ -36,7 +37,7 @@ CATEGORIES = frozenset(
     "wrong_hardware".split()
 )
 SURE = ("established", "likely", "possible")
-_FIELDS = {"id", "lines", "codes", "with", "without", "weight", "symptom", "causes", "source"}
+_FIELDS = {"id", "lines", "codes", "with", "without", "weight", "symptom", "notice", "causes", "source"}
 _CAUSE_FIELDS = {"category", "sure", "summary", "why", "remedy"}
 _SPEAKS_OF_AN_ERROR = r"(?:err|fail|code|\bret|result|exception|\bacl|\brt[A-Z]|abnormal|timeout)"
 
@@ -60,6 +61,7 @@ class Signature:
     without: tuple[re.Pattern[str], ...]
     weight: int
     symptom: bool
+    notice: bool
     causes: tuple[Explanation, ...]
     source: str
 
@@ -103,6 +105,7 @@ def make_signature(raw: dict[str, Any], where: str) -> Signature:
         without=without,
         weight=int(raw["weight"]),
         symptom=bool(raw.get("symptom", False)),
+        notice=bool(raw.get("notice", False)),
         causes=tuple(_explanation(cause, name) for cause in raw["causes"]),
         source=raw["source"],
     )

@@ -95,7 +95,8 @@ def _ranked(hits: Sequence[Hit]) -> list[tuple[Hit, Explanation]]:
         hit, explanation, place = item
         agreeing = min(2, support.get(explanation.category, 1) - 1) * _AGREES
         weight = hit.signature.weight - place * _NEXT_EXPLANATION + agreeing
-        return hit.signature.symptom, -(weight // _BAND), place > 0, hit.when, -weight
+        role = (hit.signature.notice, hit.signature.symptom)
+        return role, -(weight // _BAND), place > 0, hit.when, -weight
 
     rows = [(hit, explanation, place) for hit in hits for place, explanation in enumerate(hit.signature.causes)]
     return [(hit, explanation) for hit, explanation, _ in sorted(rows, key=order)]
