@@ -68,7 +68,7 @@ def _show(found: Diagnosis) -> None:
     if found.codes:
         show.text("codes in the logs, by the vendor's tables:")
         rows = [(code.code, code.name, code.meaning + (f" · {code.hint}" if code.hint else "")) for code in found.codes]
-        show.table(("CODE", "NAME", "WHY"), rows)
+        show.table(("CODE", "NAME", "MEANING"), rows)
     show.text(f"read: {', '.join(found.read)}")
 
 

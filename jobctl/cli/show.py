@@ -53,7 +53,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in head:
-        drawn.add_column(name, no_wrap=name != "WHY", overflow="fold")
+        drawn.add_column(name, no_wrap=name not in _LONG, overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(_shown(cell), style=STYLES.get(cell.split(" ")[0], "")) for cell in row))
     with console.capture() as captured:
@@ -61,6 +61,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for line in captured.get().splitlines():
         click.echo(line.rstrip())  # rich fills the last column with blanks
 
+
+_LONG = ("WHY", "MEANING", "HOLDER")
 
 STYLES = {
     "RUNNING": "cyan",

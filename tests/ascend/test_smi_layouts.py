@@ -175,7 +175,7 @@ WORSE: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("how", WORSE)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_all_of_a_table_is_read(layout: str, how: str, data: st.DataObject) -> None:
     host = data.draw(hosts(layout))
