@@ -13,17 +13,17 @@ from importlib import resources
 from jobctl.diagnose.logs import Log
 
 _MOST = 12
-# family -> the codes of it in a line. A bare number counts only where the line speaks of an error.
+# family, its codes in a line, and what the line must speak of for a bare number to count
 _FINDERS = (
-    ("cann", re.compile(r"(?<![\w-])(E[A-Z]?[0-9A-F]\d{3,4}|WE0001)(?=[^\w]|$)")),
-    ("acl", re.compile(r"(?i:err|fail|code|ret\b|result|acl)[^\n]*?(?<![\w.])([1235]\d{5})(?![\w.]\w)")),
-    ("aclnn", re.compile(r"(?i:aclnn|err|fail|code)[^\n]*?(?<![\w.])([135]61\d{3})(?![\w.]\w)")),
-    ("rt", re.compile(r"(?i)(?:retCode|ret|error code|InnerCode)[ =:]*(0x7[0-9a-f]{6})\b")),
-    ("drv", re.compile(r"(?i)drvRet(?:Code)?[ =:]*(\d{1,5})\b")),
-    ("hccl", re.compile(r"(?i)hccl[^\n]{0,200}?error code is (\d{1,2})\b")),
-    ("hccl", re.compile(r"(?i)errNo\[0x0*50000([0-9a-f]{2})\]")),
-    ("dcmi", re.compile(r"(?i)ret(?: is|=|:)? ?(-80\d\d|-8255)\b")),
-    ("fault", re.compile(r"(?i)(?<![\w])(?:0x)?(8[0-9a-f]{7})(?![\w])")),
+    ("cann", re.compile(r"(?<![\w-])(E[A-Z]?[0-9A-F]\d{3,4}|WE0001)(?=[^\w]|$)"), None),
+    ("acl", re.compile(r"(?<![\w.])([1235]\d{5})(?![\w.]\w|\w)"), re.compile(r"err|fail|code|ret\b|result|acl", re.I)),
+    ("aclnn", re.compile(r"(?<![\w.])([135]61\d{3})(?![\w.]\w|\w)"), re.compile(r"aclnn|err|fail|code", re.I)),
+    ("rt", re.compile(r"(?:retCode|ret|error code|InnerCode)[ =:]*(0x7[0-9a-f]{6})\b", re.I), None),
+    ("drv", re.compile(r"drvRet(?:Code)?[ =:]*(\d{1,5})\b", re.I), None),
+    ("hccl", re.compile(r"error code is (\d{1,2})\b"), re.compile("hccl", re.I)),
+    ("hccl", re.compile(r"errNo\[0x0*50000([0-9a-f]{2})\]", re.I), None),
+    ("dcmi", re.compile(r"ret(?: is|=|:)? ?(-80\d\d|-8255)\b", re.I), None),
+    ("fault", re.compile(r"(?<!\w)(?:0x)?(8[0-9a-f]{7})(?!\w)", re.I), None),
 )
 
 
@@ -54,11 +54,11 @@ def explain_codes(logs: Sequence[Log]) -> tuple[Code, ...]:
     """The known codes in the logs, in the order in which they come, a dozen at most."""
     tables, found = _tables(), dict[tuple[str, str], tuple[int, int]]()
     for index, log in enumerate(logs):
-        for family, finder in _FINDERS:
+        for family, finder, speaks in _FINDERS:
             for match in finder.finditer(log.cleaned):
-                code = _canonical(family, match[1])
-                if (family, code) in tables:
-                    found.setdefault((family, code), (index, match.start(1)))
+                key = family, _canonical(family, match[1])
+                if key in tables and key not in found and (not speaks or speaks.search(log.line_at(match.start()))):
+                    found[key] = index, match.start(1)
     ordered = sorted(found, key=lambda key: found[key])
     return tuple(tables[key] for key in ordered[:_MOST])
 

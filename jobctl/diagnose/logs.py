@@ -34,6 +34,10 @@ class Log:
         return "\n".join(line for line in text.split("\n") if line.strip() and not _TRAIN.search(line))
 
     @cached_property
+    def lowered(self) -> str:
+        return self.cleaned.lower()
+
+    @cached_property
     def has_times(self) -> bool:
         return _TIME.search(self.cleaned) is not None
 

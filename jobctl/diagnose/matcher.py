@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from jobctl.diagnose.derived import derive
 from jobctl.diagnose.logs import Log
-from jobctl.diagnose.signatures import Signature
+from jobctl.diagnose.signatures import SPEAKS_OF_AN_ERROR, Signature
 
 _HITS_KEPT = 4
 _LONGEST_LINE = 400
@@ -40,8 +40,7 @@ def find_hits(logs: Sequence[Log], catalogue: Iterable[Signature]) -> list[Hit]:
 def _first(signature: Signature, logs: Sequence[Log], timed: bool) -> Hit | None:
     hits: list[tuple[tuple[float, int, int], str, str]] = []
     for index, log in enumerate(logs):
-        for match in islice(signature.pattern.finditer(log.cleaned), _HITS_KEPT):
-            at = match.start()
+        for at in islice(sorted(_places(signature, log)), _HITS_KEPT):
             when = (_seconds(log, at, timed), index, at)
             hits.append((when, log.name, shortened(log.line_at(at))))
     if not hits:
@@ -49,6 +48,15 @@ def _first(signature: Signature, logs: Sequence[Log], timed: bool) -> Hit | None
     hits.sort(key=lambda hit: hit[0])
     lines = tuple(dict.fromkeys(line for _, _, line in hits))[:_HITS_KEPT]
     return Hit(signature, hits[0][1], hits[0][0], lines)
+
+
+def _places(signature: Signature, log: Log) -> Iterator[int]:
+    """Where the log carries the signature, at least the first places of each of its lines."""
+    for line in signature.lines:
+        yield from (match.start() for match in islice(line.finditer(log.cleaned, log.lowered), _HITS_KEPT))
+    if signature.codes:
+        found = (match.start() for match in signature.codes.finditer(log.cleaned))
+        yield from islice((at for at in found if SPEAKS_OF_AN_ERROR.search(log.line_at(at))), _HITS_KEPT)
 
 
 def _seconds(log: Log, at: int, timed: bool) -> float:

@@ -27,6 +27,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from jobctl.diagnose.patterns import Line, make_lines
+
 CATEGORIES = frozenset(
     "aicore_exception cann_env_not_sourced cann_python_deps_missing cann_version_mismatch checkpoint_corrupt "
     "dataset_missing device_busy device_not_mounted disk_full_or_io docker_image_missing docker_wrong_arch "
@@ -39,7 +41,7 @@ CATEGORIES = frozenset(
 SURE = ("established", "likely", "possible")
 _FIELDS = {"id", "lines", "codes", "with", "without", "weight", "symptom", "notice", "causes", "source"}
 _CAUSE_FIELDS = {"category", "sure", "summary", "why", "remedy"}
-_SPEAKS_OF_AN_ERROR = r"(?:err|fail|code|\bret|result|exception|\bacl|\brt[A-Z]|abnormal|timeout)"
+SPEAKS_OF_AN_ERROR = re.compile(r"err|fail|code|\bret|result|exception|\bacl|\brt[A-Z]|abnormal|timeout", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class Explanation:
 @dataclass(frozen=True)
 class Signature:
     id: str
-    pattern: re.Pattern[str]
+    lines: tuple[Line, ...]
+    codes: re.Pattern[str] | None
+    """Numbers that count on a line that SPEAKS_OF_AN_ERROR."""
     with_: tuple[re.Pattern[str], ...]
     without: tuple[re.Pattern[str], ...]
     weight: int
@@ -94,13 +98,14 @@ def make_signature(raw: dict[str, Any], where: str) -> Signature:
     if not raw.get("lines") and not raw.get("codes"):
         raise ValueError(f"{name}: neither lines nor codes")
     try:
-        pattern = _any_of([*raw.get("lines", []), *_of_codes(raw.get("codes", []))])
+        lines = tuple(line for source in raw.get("lines", []) for line in make_lines(source))
         with_, without = (tuple(map(_compiled, raw.get(field, []))) for field in ("with", "without"))
     except re.error as error:
         raise ValueError(f"{name}: {error}: {error.pattern!r}") from None
     return Signature(
         id=raw["id"],
-        pattern=pattern,
+        lines=lines,
+        codes=_of_codes(raw.get("codes", [])),
         with_=with_,
         without=without,
         weight=int(raw["weight"]),
@@ -117,16 +122,8 @@ def _explanation(raw: dict[str, Any], name: str) -> Explanation:
     return Explanation(raw["category"], raw["sure"], raw["summary"], raw["remedy"], tuple(raw.get("why", ())))
 
 
-def _of_codes(codes: list[int | str]) -> list[str]:
-    if not codes:
-        return []
-    return [rf"^(?=.*{_SPEAKS_OF_AN_ERROR}).*?(?<![\w.])(?:{'|'.join(map(str, codes))})(?![\w.]\w)"]
-
-
-def _any_of(patterns: list[str]) -> re.Pattern[str]:
-    for pattern in patterns:
-        _compiled(pattern)  # so that an error names the one that is wrong
-    return _compiled("|".join(f"(?:{pattern})" for pattern in patterns))
+def _of_codes(codes: list[int | str]) -> re.Pattern[str] | None:
+    return re.compile(rf"(?<![\w.])(?:{'|'.join(map(str, codes))})(?![\w.]\w|\w)") if codes else None
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
