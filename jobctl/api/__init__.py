@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, known_runs, runs, status
+    from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
+    from jobctl.api.sending import Delivery, send, submit_each
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
@@ -39,6 +40,7 @@ _HOMES = {
     "diagnose_files": "diagnosing",
     "read_smi": "card_table",
     "used_memory": "card_table",
+    "Delivery": "sending",
     "LogFollower": "logs",
     "Piece": "logs",
     "RunView": "runs",
@@ -58,9 +60,12 @@ _HOMES = {
     "render": "planning",
     "resume": "resuming",
     "runs": "runs",
+    "runs_as_they_come": "runs",
     "schema": "texts",
+    "send": "sending",
     "status": "runs",
     "submit": "submit",
+    "submit_each": "sending",
 }
 
 __all__ = [
@@ -68,6 +73,7 @@ __all__ = [
     "CardRow",
     "CardTable",
     "Cause",
+    "Delivery",
     "Diagnosis",
     "HostCards",
     "LogFollower",
@@ -93,9 +99,12 @@ __all__ = [
     "render",
     "resume",
     "runs",
+    "runs_as_they_come",
     "schema",
+    "send",
     "status",
     "submit",
+    "submit_each",
     "used_memory",
 ]
 

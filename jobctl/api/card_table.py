@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from jobctl.ascend.smi_report import read_report
 from jobctl.errors import InputError, JobctlError
 from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
+from jobctl.remote.fanout import ask_each, in_order
 from jobctl.spec.inventory import Host
 
 __all__ = ["CardRow", "CardTable", "HostCards", "cards", "read_smi", "used_memory"]
 
-_AT_ONCE = 16
 _LARGEST_BYTES = 16 << 20
 
 
@@ -47,22 +47,17 @@ def cards(inventory: str, names: Sequence[str] = (), *, listener: Listener | Non
     tell = listener or Silent()
     hosts = [prepare.load_host(inventory, name) for name in names] if names else prepare.load_hosts(inventory)
     tell.note(f"asking {', '.join(host.name for host in hosts)}")
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(lambda host: _ask(host, len(hosts) == 1), hosts))
-    found = {host.name: answer for host, answer in zip(hosts, answers, strict=True)}
+    outcomes = in_order(ask_each(hosts, partial(_ask, alone=len(hosts) == 1)))
     return CardTable(
-        {name: answer for name, answer in found.items() if isinstance(answer, HostCards)},
-        {name: answer for name, answer in found.items() if isinstance(answer, JobctlError)},
+        {outcome.item.name: outcome.answer for outcome in outcomes if outcome.answer is not None},
+        {outcome.item.name: outcome.error for outcome in outcomes if outcome.error is not None},
     )
 
 
-def _ask(host: Host, alone: bool) -> HostCards | JobctlError:
-    try:
-        with connect(host, ask=alone) as channel:
-            reply = channel.call("cards", lease_dir=host.lease_dir)
-            return make_host_cards(Answer(channel.host, reply.header).card_report())
-    except JobctlError as error:
-        return error
+def _ask(host: Host, alone: bool) -> HostCards:
+    with connect(host, ask=alone) as channel:
+        reply = channel.call("cards", lease_dir=host.lease_dir)
+        return make_host_cards(Answer(channel.host, reply.header).card_report())
 
 
 def read_smi(name: str) -> dict[str, Any]:
