@@ -41,9 +41,13 @@ class Log:
     def has_times(self) -> bool:
         return _TIME.search(self.cleaned) is not None
 
+    def line_start(self, position: int) -> int:
+        """Where the line around a position of `cleaned` begins."""
+        return self.cleaned.rfind("\n", 0, position) + 1
+
     def line_at(self, position: int) -> str:
         """The line of `cleaned` around a position."""
-        start = self.cleaned.rfind("\n", 0, position) + 1
+        start = self.line_start(position)
         end = self.cleaned.find("\n", position)
         return self.cleaned[start : end if end >= 0 else len(self.cleaned)].strip()
 

@@ -41,7 +41,7 @@ def _first(signature: Signature, logs: Sequence[Log], timed: bool) -> Hit | None
     hits: list[tuple[tuple[float, int, int], str, str]] = []
     for index, log in enumerate(logs):
         for at in islice(sorted(_places(signature, log)), _HITS_KEPT):
-            when = (_seconds(log, at, timed), index, at)
+            when = (_seconds(log, at, timed), index, log.line_start(at))
             hits.append((when, log.name, shortened(log.line_at(at))))
     if not hits:
         return None
