@@ -36,7 +36,7 @@ def _verdict_lines(verdict: Mapping[str, Any]) -> list[str]:
 
 
 def _fact_lines(facts: Mapping[str, Any]) -> list[str]:
-    lines = []
+    lines = [f"jobctl: job: device {facts['device']}"] if facts.get("device") else []
     shm, free = facts.get("shm_size_bytes"), facts.get("disk_free_bytes")
     if isinstance(shm, int) and shm < _SMALL_SHM_BYTES:
         lines.append(f"jobctl: host: /dev/shm has {shm // _MEGABYTE} MB")

@@ -41,7 +41,8 @@ def answer(request: Request, run_dir: Path) -> Dict[str, Any]:
         if request.cancelled.is_set():
             break
         request.reply(piece.data, file=piece.file, rank=piece.rank)
-    return {"status": status, "facts": host_facts(run_dir)}
+    device = (control.read_job(run_dir) or {}).get("device")
+    return {"status": status, "facts": dict(host_facts(run_dir), device=device)}
 
 
 def pieces(run_dir: Path, status: Json) -> Iterator[Piece]:
