@@ -31,7 +31,7 @@ START_TIMEOUT_S = 20.0
 class Sshd:
     """One server. `options` are lines of sshd_config that come first, so that they win. `user`: another one to log in.
 
-    `prefix`: what goes before its command line, such as a way into a namespace.
+    `prefix`: what goes before its command line, such as a way into a namespace, where it has `address`.
     """
 
     def __init__(
@@ -41,12 +41,14 @@ class Sshd:
         host_key: str = "ed25519",
         user: str | None = None,
         prefix: Sequence[str] = (),
+        address: str = "127.0.0.1",
     ) -> None:
         self.program = find_sshd()
         self.folder = folder
         self.options = tuple(options)
         self.user = user or getpass.getuser()
         self._prefix = list(prefix)
+        self.address = address
         self.port = free_port()
         self.home = folder / "home"
         self.identity = folder / "client_key"
@@ -64,7 +66,7 @@ class Sshd:
 
     @property
     def name_in_known_hosts(self) -> str:
-        return f"[127.0.0.1]:{self.port}"
+        return f"[{self.address}]:{self.port}"
 
     @property
     def public_host_key(self) -> str:
@@ -79,7 +81,7 @@ class Sshd:
         """How to reach it; nothing of the tester's own ~/.ssh is used."""
         settings = SshSettings(
             name="box",
-            address="127.0.0.1",
+            address=self.address,
             port=self.port,
             user=self.user,
             identity_file=str(self.identity),
@@ -99,7 +101,7 @@ class Sshd:
     def config_block(self, alias: str, *more: str) -> str:
         """A `Host` block of ssh_config for this server."""
         lines = (
-            f'HostName 127.0.0.1\nPort {self.port}\nUser {self.user}\nIdentityFile "{self.identity}"\n'
+            f'HostName {self.address}\nPort {self.port}\nUser {self.user}\nIdentityFile "{self.identity}"\n'
             f'UserKnownHostsFile "{self.known_hosts}"\nGlobalKnownHostsFile none\n'
         )
         return f"Host {alias}\n{lines}" + "".join(f"{line}\n" for line in more)
@@ -152,7 +154,7 @@ class Sshd:
 
     def _config(self) -> list[str]:
         return [
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.address}",
             f"Port {self.port}",
             f'HostKey "{self.host_key}"',
             f'AuthorizedKeysFile "{self.folder / "authorized_keys"}"',

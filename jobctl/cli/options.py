@@ -9,14 +9,14 @@ import click
 from click.shell_completion import CompletionItem
 
 
-def _complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from jobctl import api
 
     found = [record for record in api.known_runs() if record.run_id.startswith(incomplete)]
     return [CompletionItem(record.run_id, help=record.host_name) for record in found]
 
 
-def _complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from jobctl.api.prepare import load_hosts
     from jobctl.errors import JobctlError
 
@@ -28,7 +28,7 @@ def _complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def run_argument(function: Any) -> Any:
-    return click.argument("run", required=False, shell_complete=_complete_run)(function)
+    return click.argument("run", required=False, shell_complete=complete_run)(function)
 
 
 def json_option(function: Any) -> Any:
@@ -54,9 +54,13 @@ def host_option(function: Any) -> Any:
     return click.option(
         "--host",
         metavar="NAME",
-        shell_complete=_complete_host,
+        shell_complete=complete_host,
         help="Which host of the inventory; not needed if it has one.",
     )(function)
+
+
+def hosts_argument(function: Any) -> Any:
+    return click.argument("hosts", nargs=-1, metavar="[HOST]...", shell_complete=complete_host)(function)
 
 
 def hosts_option(function: Any) -> Any:
@@ -66,7 +70,7 @@ def hosts_option(function: Any) -> Any:
         "hosts",
         metavar="NAME",
         multiple=True,
-        shell_complete=_complete_host,
+        shell_complete=complete_host,
         help="Which host of the inventory; not needed if it has one. May be repeated.",
     )(function)
 

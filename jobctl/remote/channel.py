@@ -26,6 +26,7 @@ from jobctl.errors import (
     NoSpace,
     RunNotFound,
     TransferError,
+    TreeGone,
 )
 from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode_head, read_frame
 from jobctl.remote.answers import misunderstood
@@ -271,10 +272,10 @@ def _as_error(host: str, error: object) -> JobctlError:
         return RunNotFound(message, where=host, next_command="jobctl ps")
     if kind == "container":
         return ContainerError(message, where=where, hint=hint)
-    if kind == "transfer":
+    if kind in ("transfer", "relay"):
         return TransferError(message, where=where, hint=hint)
-    if kind == "relay":
-        return TransferError(message, where=where)
+    if kind == "tree_gone":
+        return TreeGone(message, where=where, hint="submit again: what is missing is sent again")
     if kind == "impostor":
         return _impostor(message, host)
     if kind in ("no_stage", "refused"):

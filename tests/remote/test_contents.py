@@ -13,8 +13,8 @@ import pytest
 from jobctl.errors import NoSpace, TransferError
 from jobctl.host.partial import PIECE
 from jobctl.host.trees import Trees
-from jobctl.laptop.hash_cache import HashCache
-from jobctl.laptop.tree_source import make_data_tree
+from jobctl.laptop.data_source import make_data_tree
+from jobctl.laptop.tree_cache import TreeCache
 from jobctl.remote.channel import HostChannel, open_host_channel
 from jobctl.remote.lanes import Lanes
 from jobctl.remote.local import LocalTransport
@@ -98,13 +98,13 @@ def pull(lanes: Lanes, target: Path, **more: object) -> Pulled:
 
 def test_files_of_every_kind_go_up(lanes: Lanes, host: Path, tmp_path: Path) -> None:
     make_files(tmp_path / "data")
-    tree = make_data_tree(tmp_path / "data", HashCache(tmp_path / "hashes"))
+    tree = make_data_tree(tmp_path / "data", TreeCache(tmp_path / "hashes"))
     sent = send_tree(lanes.channel, tree, lanes=lanes)
     there = Trees(host).dataset("d", sent.digest)
     assert contents(there) == contents(tmp_path / "data")
     assert (there / "sparse").stat().st_blocks * 512 < 10 * PIECE, "holes stay holes"
     assert not list(host.glob("objects/??/.*"))
-    again = make_data_tree(tmp_path / "data", HashCache(tmp_path / "hashes"))
+    again = make_data_tree(tmp_path / "data", TreeCache(tmp_path / "hashes"))
     assert send_tree(lanes.channel, again, lanes=lanes).files == 0
 
 
@@ -143,7 +143,7 @@ def test_what_vanishes_while_it_is_sent_ends_the_transfer_with_its_name(
 ) -> None:
     make_files(tmp_path / "data")
     (tmp_path / "data" / "zz").write_bytes(os.urandom(40_000_000))
-    tree = make_data_tree(tmp_path / "data", HashCache(tmp_path / "hashes"))
+    tree = make_data_tree(tmp_path / "data", TreeCache(tmp_path / "hashes"))
 
     def meddle(done: int, total: int) -> None:
         (tmp_path / "data" / "zz").unlink(missing_ok=True)
@@ -167,7 +167,7 @@ def test_a_full_disk_here_ends_a_pull_and_the_next_goes_on(local: Lanes, host: P
 @pytest.mark.root
 def test_a_full_disk_on_the_host_ends_an_upload_and_the_next_goes_on(host: Path, tmp_path: Path) -> None:
     make_files(tmp_path / "data")
-    tree = make_data_tree(tmp_path / "data", HashCache(tmp_path / "hashes"))
+    tree = make_data_tree(tmp_path / "data", TreeCache(tmp_path / "hashes"))
     with small_disk(host, "12m"):
         with open_local(host) as channel, pytest.raises(NoSpace):
             send_tree(channel, tree)
