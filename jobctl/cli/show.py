@@ -86,8 +86,8 @@ class GrowingTable:
         console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
         drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), show_header=not self.rows)
         for name, width in zip(self._head, self._widths, strict=True):
-            min_width = width if self.rows and name != "WHY" else None
-            drawn.add_column(name, no_wrap=name != "WHY", overflow="fold", min_width=min_width)
+            min_width = width if self.rows and name not in _LONG else None
+            drawn.add_column(name, no_wrap=name not in _LONG, overflow="fold", min_width=min_width)
         for cells in shown:
             drawn.add_row(*(Text(cell, style=STYLES.get(cell.split(" ")[0], "")) for cell in cells))
         with console.capture() as captured:
@@ -96,6 +96,8 @@ class GrowingTable:
             click.echo(line.rstrip())  # rich fills the last column with blanks
         sys.stdout.flush()
 
+
+_LONG = ("WHY", "MEANING", "HOLDER")
 
 STYLES = {
     "RUNNING": "cyan",

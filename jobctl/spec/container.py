@@ -20,6 +20,8 @@ _OURS = {
     "--log-driver": "the stage's log is the log",
     "--mount": "write it into `extra_mounts`",
     "--name": "the name is the run's",
+    "--net": "ranks and HCCL use the host's network",
+    "--network": "ranks and HCCL use the host's network",
     "--privileged": "write `privileged: true`",
     "--restart": "what goes on again is decided by `retry` and `on_boot`",
     "--rm": "it is given already",
