@@ -259,9 +259,10 @@ def test_no_key_of_a_hop_is_ever_on_a_disk_and_none_outlives_the_laptop(
     heard = Heard()
 
     def look(label: str, done: int, total: int) -> None:
-        for host in hosts:
-            files = [path for path in host.work_dir.rglob("*") if path.is_file() and path.stat().st_size < 100_000]
-            seen.extend(path for path in files if b"PRIVATE KEY" in path.read_bytes())
+        for path in (path for host in hosts for path in host.work_dir.rglob("*")):
+            with suppress(FileNotFoundError):  # renamed meanwhile
+                if path.is_file() and path.stat().st_size < 100_000 and b"PRIVATE KEY" in path.read_bytes():
+                    seen.append(path)
 
     heard.on_progress = look
     spread(hosts, tree, heard)
