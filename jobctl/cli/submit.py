@@ -75,6 +75,6 @@ def main(
         )
     if not follow:
         return 0
-    from jobctl.cli.logs import follow_run
+    from jobctl.cli.logs import Wish, follow_run
 
-    return follow_run(submitted.run_id, to_stderr=True)
+    return follow_run(submitted.run_id, Wish(), to_stderr=True)

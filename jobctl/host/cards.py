@@ -65,11 +65,16 @@ Wait = Callable[[Callable[[], Waiting], List[int]], None]
 It sleeps, and ends the wait by raising."""
 
 
+def smi_program() -> Optional[str]:
+    """Where npu-smi is, on PATH or where the driver puts it; None: nowhere."""
+    return shutil.which("npu-smi") or next((place for place in _SMI_PLACES if os.access(place, os.X_OK)), None)
+
+
 def look(devices: Path = Path("/dev")) -> Seen:
     """Ask `npu-smi`; where it cannot say, count the device files. Takes up to seconds on a busy host."""
     snapshot = None
     mapping: Dict[int, int] = {}
-    program = shutil.which("npu-smi") or next((place for place in _SMI_PLACES if os.access(place, os.X_OK)), None)
+    program = smi_program()
     if program is not None:
         snapshot = npu_smi.parse(_output([program, "info"]))
         for (npu, chip), logic in npu_smi.parse_mapping(_output([program, "info", "-m"])).items():

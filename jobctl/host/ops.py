@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import control, launch, logs, results, resume, tidy
+from . import control, launch, logs, rank_logs, results, resume, tidy
 from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
@@ -31,6 +31,7 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "resume_needs": lambda request: resume.needs(of_run(request)),
         "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
+        "rank_logs": lambda request: rank_logs.stream(request, of_run(request)),
         "artifacts": lambda request: results.listing(request, of_run(request)),
         "get": lambda request: results.send(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),

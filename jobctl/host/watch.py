@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional
 
 from .files import Json
 from .follow import Follower
-from .metrics import Parser
+from .own_metrics import make_parser
 
 _WORKER_LOG = re.compile(r"workerlog\.(\d+)$")
 
@@ -34,14 +34,15 @@ class Watch:
         self._log_dir = log_dir
         self._workers: Dict[int, Follower] = {}
         self._record = record
-        self._parser = Parser()
+        self._stage = stage
+        self._parser = make_parser(stage)
         self._distributed = False
 
     def begin_step(self, distributed: bool, offset: int) -> None:
         """A step is about to start; what it prints begins at `offset` of the stage's log, after what we wrote there."""
         self._distributed = distributed
         self._stage_log = Follower(self._stage_log.path, offset)
-        self._parser = Parser()
+        self._parser = make_parser(self._stage)
         self.heard_at = time.monotonic()
 
     def poll(self, last: bool = False) -> None:

@@ -62,6 +62,13 @@ class Answer:
             raise self._wrong(name)
         return value
 
+    def positions(self, name: str) -> dict[str, int]:
+        """File -> offset in it."""
+        found = self._fields.get(name)
+        if not isinstance(found, dict) or not all(type(offset) is int and offset >= 0 for offset in found.values()):
+            raise self._wrong(name)
+        return found
+
     def indexes(self, name: str, count: int) -> list[int]:
         """Different numbers from 0 to `count` - 1."""
         found = self.items(name)
