@@ -11,11 +11,13 @@ Names are imported when they are first used: `jobctl ps` must not wait for what 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
     from jobctl.api.logs import LogFollower, Piece, logs
+    from jobctl.api.metrics import MetricsReader, MetricsView, series
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
     from jobctl.api.resuming import resume
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "LogFollower": "logs",
+    "MetricsReader": "metrics",
+    "MetricsView": "metrics",
     "Piece": "logs",
     "RunView": "runs",
     "Submitted": "submit",
@@ -46,6 +50,7 @@ _HOMES = {
     "resume": "resuming",
     "runs": "runs",
     "schema": "texts",
+    "series": "metrics",
     "status": "runs",
     "submit": "submit",
 }
@@ -53,6 +58,8 @@ _HOMES = {
 __all__ = [
     "Adopted",
     "LogFollower",
+    "MetricsReader",
+    "MetricsView",
     "Piece",
     "RunView",
     "Submitted",
@@ -71,6 +78,7 @@ __all__ = [
     "resume",
     "runs",
     "schema",
+    "series",
     "status",
     "submit",
 ]
@@ -79,4 +87,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    # A module that is imported takes its own name in this package, `runs` for one; the functions are what is meant.
+    for each, home in _HOMES.items():
+        if module := sys.modules.get(f"{__name__}.{home}"):
+            globals()[each] = getattr(module, each)
+    return globals()[name]
