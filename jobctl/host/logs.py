@@ -13,13 +13,13 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .control import read_job
 from .control import status as run_status
-from .frames import CHUNK
 from .log_starts import since_of, start_of_since, start_of_tail
 from .notify import Changes
 from .rotate import RotatedLog
 from .server import OpError, Request
 from .states import FINAL, LOST
 
+PIECE = 32 << 10  # of a frame that is cut nothing arrives: small ones get on over a line that is cut all the time
 _WAITING = ("WAITING", "RUNNING")
 OVER = FINAL | {LOST}
 
@@ -60,7 +60,7 @@ class LogReader:
             self._open[1].close()
             self._open = (file, RotatedLog(self._run_dir / file))
         try:
-            return self._open[1].read(offset, CHUNK)
+            return self._open[1].read(offset, PIECE)
         except FileNotFoundError:
             return b""
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from .control import status as run_status
-from .frames import CHUNK
 from .log_starts import back, offset_since, since_of
-from .logs import OVER, LogReader, folders_of, rank_logs_of
+from .logs import OVER, PIECE, LogReader, folders_of, rank_logs_of
 from .notify import Changes
 from .rotate import RotatedLog
 from .server import OpError, Request
@@ -39,7 +38,7 @@ def stream(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
                 log = logs.setdefault(file, RotatedLog(run_dir / file))
                 offset, end = positions.get(file, 0), _size(run_dir / file)
                 while offset < end and not request.cancelled.is_set():
-                    piece = log.read(offset, min(CHUNK, end - offset))
+                    piece = log.read(offset, min(PIECE, end - offset))
                     if not piece:
                         break
                     request.reply(piece, file=file, offset=offset, stage=stage, attempt=attempt, rank=rank)
