@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.metrics import MetricsReader, MetricsView, series
     from jobctl.api.planning import plan, render
+    from jobctl.api.reporting import Reported, report
     from jobctl.api.results import pull
     from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, status
@@ -32,6 +33,7 @@ _HOMES = {
     "MetricsReader": "metrics",
     "MetricsView": "metrics",
     "Piece": "logs",
+    "Reported": "reporting",
     "RunView": "runs",
     "Submitted": "submit",
     "Tidied": "tidying",
@@ -47,6 +49,7 @@ _HOMES = {
     "plan": "planning",
     "pull": "results",
     "render": "planning",
+    "report": "reporting",
     "resume": "resuming",
     "runs": "runs",
     "schema": "texts",
@@ -61,6 +64,7 @@ __all__ = [
     "MetricsReader",
     "MetricsView",
     "Piece",
+    "Reported",
     "RunView",
     "Submitted",
     "Tidied",
@@ -75,6 +79,7 @@ __all__ = [
     "plan",
     "pull",
     "render",
+    "report",
     "resume",
     "runs",
     "schema",

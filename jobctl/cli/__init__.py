@@ -21,6 +21,7 @@ COMMANDS = {
     "ps": "List runs: state, stage, progress, best mIoU.",
     "status": "Show one run whole.",
     "logs": "Show or follow a run's logs.",
+    "report": "Write one HTML file that shows a run, or compares several.",
     "resume": "Go on with a run that failed, was cancelled or is lost.",
     "cancel": "End a run and every process of it.",
     "pull": "Bring checkpoints, models, predictions and logs here.",

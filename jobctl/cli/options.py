@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 
-def _complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from jobctl import api
 
     found = [record for record in api.known_runs() if record.run_id.startswith(incomplete)]
@@ -28,7 +28,7 @@ def _complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def run_argument(function: Any) -> Any:
-    return click.argument("run", required=False, shell_complete=_complete_run)(function)
+    return click.argument("run", required=False, shell_complete=complete_run)(function)
 
 
 def json_option(function: Any) -> Any:

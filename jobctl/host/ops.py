@@ -33,6 +33,7 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "log": lambda request: logs.stream(request, of_run(request)),
         "rank_logs": lambda request: rank_logs.stream(request, of_run(request)),
         "artifacts": lambda request: results.listing(request, of_run(request)),
+        "pictures": lambda request: results.pictures(request, of_run(request)),
         "get": lambda request: results.send(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),

@@ -30,6 +30,8 @@ PULLED = "pulled.json"
 _HASHES = ".artifact-hashes.json"
 _ROWS = 1000  # in one reply; a frame's header has a limit
 _LOGS = ("logs/*.log", "logs/*.hang-*.txt", "log/*/workerlog.*")
+_PICTURES = (".png", ".jpg", ".jpeg")
+_MOST_PICTURES = 200
 _STAGE_LOG = re.compile(r"logs/[^/]+\.log\Z")
 _WORKER_LOG = re.compile(r"log/[^/]+/workerlog\.\d+\Z")
 
@@ -117,6 +119,16 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
         with suppress(OSError):  # results can be pulled from a full disk too; then they are hashed again the next time
             write_json(run_dir / _HASHES, hashes)
     return {"rows": rows, "over": over, "empty": _without_files(run_dir, {name for _, name in found})}
+
+
+def pictures(request: Request, run_dir: Path) -> Dict[str, Any]:
+    """Rows [path, size in bytes, artifact name] of the first pictures among the artifacts; nothing is hashed."""
+    rows: List[List[Any]] = []
+    for path, artifact in find(run_dir):
+        if path.lower().endswith(_PICTURES) and len(rows) < _MOST_PICTURES:
+            with suppress(OSError):
+                rows.append([path, (run_dir / path).stat().st_size, artifact])
+    return {"rows": rows}
 
 
 def over_mark(found: Json) -> Optional[List[Any]]:

@@ -97,6 +97,13 @@ class Answer:
             raise HostProgramError(str(row["error"].get("message")), where=self._host)
         return None if row is None else self._status(row)
 
+    def pictures(self) -> list[tuple[str, int, str]]:
+        """(path, size in bytes, artifact name). Where the paths lead is not checked here."""
+        rows = self.items("rows")
+        if not all(isinstance(row, list) and [type(cell) for cell in row] == [str, int, str] for row in rows):
+            raise self._wrong("rows")
+        return [(row[0], row[1], row[2]) for row in rows]
+
     def artifacts(self) -> list[tuple[Entry, str]]:
         """Files that can be pulled, each with its artifact's name. Where their paths lead is not checked here."""
         return [self._artifact(row) for row in self.items("rows")]
