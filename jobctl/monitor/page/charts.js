@@ -35,7 +35,7 @@ const jobctlCharts = (() => {
       width, height, legend: { show: false }, cursor: { drag: { x: true, y: false }, points: { size: 6 } },
       scales: { x: { time: false } },
       series: [{}, ...lines],
-      axes: [{ ...axis, values: (u, splits) => splits.map((x) => chart.time ? new Date(x * 1000).toISOString().slice(11, 16) : x >= 10000 ? +(x / 1000).toFixed(1) + "k" : Number.isInteger(x) ? String(x) : "") },
+      axes: [{ ...axis, size: 32, values: (u, splits) => splits.map((x) => chart.time ? new Date(x * 1000).toISOString().slice(11, 16) : x >= 10000 ? +(x / 1000).toFixed(1) + "k" : Number.isInteger(x) ? String(x) : "") },
         { ...axis, size: 58, values: (u, splits) => splits.map((y) => number(+y.toPrecision(10))) }],
       hooks: { setCursor: [(u) => tell(u)] },
     };
@@ -68,7 +68,7 @@ const jobctlCharts = (() => {
     });
     const legendWord = () => "";
     const legend = () => { readout.replaceChildren(); entries(legendWord); };
-    const height = () => plot.closest(".small") ? 176 : 248;
+    const height = () => plot.closest(".small") ? 160 : 228;
     let u = null;
     u = new uPlot(options(chart, plot.clientWidth || 420, height(), tell), data, plot);
     legend();
