@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -112,10 +111,14 @@ def _pulled_rows(pulled: Path, job: Mapping[str, Any]) -> list[Row]:
     """The same of a folder that the run was pulled to."""
     rows = []
     for artifact in job.get("artifacts") or []:
-        for path in sorted(pulled.rglob("*")):
-            name = path.relative_to(pulled).as_posix()
-            if path.suffix.lower() in (".png", ".jpg", ".jpeg") and fnmatch.fnmatchcase(name, artifact["path"]):
-                rows.append((name, path.stat().st_size, str(artifact["name"])))
+        pattern = PurePosixPath(str(artifact.get("path")))
+        if pattern.is_absolute() or ".." in pattern.parts or not pulled.is_dir():
+            continue
+        for found in sorted(pulled.glob(str(pattern))):
+            for path in sorted(found.rglob("*")) if found.is_dir() else [found]:
+                if path.suffix.lower() in (".png", ".jpg", ".jpeg") and path.is_file():
+                    name = path.relative_to(pulled).as_posix()
+                    rows.append((name, path.stat().st_size, str(artifact.get("name"))))
     return rows
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.runs import host_of
-from jobctl.errors import HostError, JobctlError
+from jobctl.errors import HostError, InputError, JobctlError
 from jobctl.laptop.kept_metrics import KeptMetrics
 from jobctl.laptop.records import Record, Records
 from jobctl.monitor.columns import Metrics
@@ -50,12 +50,22 @@ class MetricsReader:
         return self.metrics.feed(data)
 
     def update(self, channel: HostChannel) -> int:
-        """Bring what is new since the last time. How many records that were. Raises what the channel raises."""
-        with self._kept.appending() as file:
-            params: dict[str, Any] = {"path": "metrics.jsonl", "offset": file.tell(), "size": _WHOLE}
-            with channel.exchange("get", run_id=self.record.run_id, **params) as exchange:
-                for _, payload in exchange:
-                    file.write(payload)
+        """Bring what is new since the last time. How many records that were.
+
+        Raises what the channel raises, and InputError where this machine cannot keep them.
+        """
+        try:
+            with self._kept.appending() as file:
+                params: dict[str, Any] = {"path": "metrics.jsonl", "offset": file.tell(), "size": _WHOLE}
+                with channel.exchange("get", run_id=self.record.run_id, **params) as exchange:
+                    for _, payload in exchange:
+                        file.write(payload)
+        except OSError as error:
+            raise InputError(
+                f"cannot keep the metrics on this machine: {error.strerror}",
+                where=str(self._kept.path),
+                hint="JOBCTL_HOME names another folder for that",
+            ) from None
         return self.read_kept()
 
     def age_s(self) -> float | None:

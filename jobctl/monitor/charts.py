@@ -82,7 +82,7 @@ def make_comparison(runs: Sequence[Evidence], names: Sequence[str]) -> list[Char
             if column == "loss" and len(values) >= _SMOOTH_FROM:
                 values = smooth(values)
             series += _one(table.x, values, name)
-        charts.append(_chart(f"compare-{column}", title, series))
+        charts.append({**_chart(f"compare-{column}", title, series), "compare": True})
     return [chart for chart in charts if chart["series"]]
 
 

@@ -60,14 +60,15 @@ def samples(count: int, cards: tuple[int, ...]) -> bytes:
             "disk_free_mib": 90000,
         }
         rows.append({"kind": "host", "at": at, "attempt": 1, **host})
-        told = [
+        told: list[dict[str, Any]] = [
             {
                 "card": card,
                 "load_percent": 97 - (number * card) % 5,
                 "memory_used_mib": 30000 + card,
                 "memory_total_mib": 65536,
+                "temperature_c": 50 + card,
+                "power_w": None,
             }
-            | {"temperature_c": 50 + card, "power_w": None}
             for card in cards
         ]
         rows.append({"kind": "cards", "at": at, "attempt": 1, "cards": told})

@@ -120,7 +120,7 @@ def test_a_prediction_is_laid_over_its_picture_in_the_colours_of_the_legend(brow
 def test_a_screen_reader_finds_its_way(browser: Browser, folder: Path) -> None:
     with opened(browser, folder / "finished.html") as (page, _):
         for role in ("banner", "main", "contentinfo"):
-            assert page.get_by_role(role).count() == 1  # type: ignore[arg-type]
+            assert page.get_by_role(role).count() == 1
         assert page.locator("h1").count() == 1
         assert page.get_by_role("region").count() >= 6, "each section is a landmark with a name"
         loss = page.get_by_role("img", name="Loss: loss: 12 values, first 1.679")

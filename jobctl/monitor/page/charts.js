@@ -23,13 +23,14 @@ const jobctlCharts = (() => {
   }
 
   function options(chart, width, height, tell) {
-    const ink = inks();
     const axis = { stroke: () => inks().axis, grid: { stroke: () => inks().grid, width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-    let colour = 0, last = ink.lines[0];
+    // Runs may lie exactly on one another, so those of a comparison differ in more than their colour.
+    const dash = (at) => chart.compare ? [[], [9, 5], [3, 4], [12, 3, 3, 3]][at % 4] : [];
+    let colour = 0;
     const lines = chart.series.map((series) => {
       const at = series.faint ? colour : colour++;
       const stroke = () => inks().lines[at % inks().lines.length] + (series.faint ? "55" : "");
-      return { label: series.name, stroke, width: series.faint ? 1 : 1.75, points: { show: series.x.length < 40, size: 5 }, spanGaps: chart.series.length > 1 };
+      return { label: series.name, stroke, width: series.faint ? 1 : 1.75, dash: dash(at), points: { show: series.x.length < 40, size: 5 }, spanGaps: chart.series.length > 1 };
     });
     return {
       width, height, legend: { show: false }, cursor: { drag: { x: true, y: false }, points: { size: 6 } },
