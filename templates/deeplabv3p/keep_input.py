@@ -26,9 +26,9 @@ def main():
         for name in wanted[:MOST]:
             shutil.copyfile(name, os.path.join(target, os.path.basename(name)))
     except OSError as error:
-        print("the pictures that were predicted from are not kept: %s" % error)
+        print(f"the pictures that were predicted from are not kept: {error}")
         return 0
-    print("%s: %d of %d pictures kept" % (target, len(wanted[:MOST]), len(names)))
+    print(f"{target}: {len(wanted[:MOST])} of {len(names)} pictures kept")
     return 0
 
 
