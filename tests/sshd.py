@@ -29,13 +29,24 @@ START_TIMEOUT_S = 20.0
 
 
 class Sshd:
-    """One server. `options` are lines of sshd_config that come first, so that they win."""
+    """One server. `options` are lines of sshd_config that come first, so that they win. `user`: another one to log in.
 
-    def __init__(self, folder: Path, options: Sequence[str] = (), host_key: str = "ed25519") -> None:
+    `prefix`: what goes before its command line, such as a way into a namespace.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        host_key: str = "ed25519",
+        user: str | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.program = find_sshd()
         self.folder = folder
         self.options = tuple(options)
-        self.user = getpass.getuser()
+        self.user = user or getpass.getuser()
+        self._prefix = list(prefix)
         self.port = free_port()
         self.home = folder / "home"
         self.identity = folder / "client_key"
@@ -99,7 +110,7 @@ class Sshd:
         config = self.folder / "sshd_config"
         config.write_text("\n".join([*self.options, *self._config()]) + "\n")
         self.log.write_text("")
-        argv = [self.program, "-D", "-f", str(config), "-E", str(self.log)]
+        argv = [*self._prefix, self.program, "-D", "-f", str(config), "-E", str(self.log)]
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_TIMEOUT_S
         while "Server listening" not in self.log.read_text():
@@ -180,9 +191,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_sshd(folder: Path, options: Sequence[str] = (), host_key: str = "ed25519") -> Iterator[Sshd]:
+def running_sshd(
+    folder: Path,
+    options: Sequence[str] = (),
+    host_key: str = "ed25519",
+    user: str | None = None,
+    prefix: Sequence[str] = (),
+) -> Iterator[Sshd]:
     """A server that is stopped at the end, with all its sessions."""
-    server = Sshd(folder, options, host_key)
+    server = Sshd(folder, options, host_key, user, prefix)
     server.start()
     try:
         yield server

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from jobctl.api.reporting import Reported, report
     from jobctl.api.results import pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, known_runs, runs, status
+    from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
+    from jobctl.api.sending import Delivery, send, submit_each
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Delivery": "sending",
     "LogFollower": "logs",
     "MetricsReader": "metrics",
     "MetricsView": "metrics",
@@ -52,14 +54,18 @@ _HOMES = {
     "report": "reporting",
     "resume": "resuming",
     "runs": "runs",
+    "runs_as_they_come": "runs",
     "schema": "texts",
     "series": "metrics",
+    "send": "sending",
     "status": "runs",
     "submit": "submit",
+    "submit_each": "sending",
 }
 
 __all__ = [
     "Adopted",
+    "Delivery",
     "LogFollower",
     "MetricsReader",
     "MetricsView",
@@ -82,10 +88,13 @@ __all__ = [
     "report",
     "resume",
     "runs",
+    "runs_as_they_come",
     "schema",
+    "send",
     "series",
     "status",
     "submit",
+    "submit_each",
 ]
 
 

@@ -19,6 +19,7 @@ from jobctl.monitor.pictures import data_uri, with_cityscapes_palette
 from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
+from jobctl.remote.one_file import read_file
 
 _RECORDS = ("job.json", "environment.json")
 _LIST = "pictures.json"
@@ -85,18 +86,12 @@ def _freshen(channel: HostChannel, record: Record, book: Records, reader: Metric
 
 def _fetch(channel: HostChannel, run_id: str, path: str, most: int) -> bytes:
     """A small file; empty where it is not there, or refused."""
-    found = bytearray()
     try:
-        with channel.exchange("get", run_id=run_id, path=path, offset=0, size=most) as exchange:
-            for _, payload in exchange:
-                found += payload
-                if len(found) > most:
-                    return b""
+        return b"".join(read_file(channel, run_id, path, 0, most))
     except HostError:
         raise
     except JobctlError:
         return b""
-    return bytes(found)
 
 
 def _kept_rows(kept: KeptRun) -> list[Row]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.runs import host_of
@@ -19,6 +18,7 @@ from jobctl.laptop.kept_metrics import KeptMetrics
 from jobctl.laptop.records import Record, Records
 from jobctl.monitor.columns import Metrics
 from jobctl.remote.channel import HostChannel
+from jobctl.remote.one_file import read_file
 
 _WHOLE = 1 << 62
 
@@ -56,10 +56,8 @@ class MetricsReader:
         """
         try:
             with self._kept.appending() as file:
-                params: dict[str, Any] = {"path": "metrics.jsonl", "offset": file.tell(), "size": _WHOLE}
-                with channel.exchange("get", run_id=self.record.run_id, **params) as exchange:
-                    for _, payload in exchange:
-                        file.write(payload)
+                for piece in read_file(channel, self.record.run_id, "metrics.jsonl", file.tell(), _WHOLE):
+                    file.write(piece)
         except OSError as error:
             raise InputError(
                 f"cannot keep the metrics on this machine: {error.strerror}",

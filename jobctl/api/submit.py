@@ -15,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -27,6 +28,7 @@ from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
 from jobctl.errors import ConnectionLost, JobctlError
 from jobctl.laptop.records import Record, Records
+from jobctl.plan.container import make_container
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
 from jobctl.remote.answers import Answer
@@ -49,6 +51,14 @@ class Submitted:
     again: bool
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is there already where several hosts get a run each."""
+
+    channel: HostChannel
+    inputs: prepare.Inputs
+
+
 def submit(
     config: str | Path,
     inventory: str | Path,
@@ -61,6 +71,7 @@ def submit(
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
+    prepared: Prepared | None = None,
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
@@ -71,15 +82,17 @@ def submit(
     tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
-    target = prepare.load_target(inventory, host)
-    inputs = _read_inputs(written, tell)
+    target = prepare.load_host(inventory, host)
+    container = make_container(written.job, target)
+    inputs = prepared.inputs if prepared else read_inputs(written, tell)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:
         again = record.sent
-        tell.note(f"connecting to {target.name}")
+        if not prepared:
+            tell.note(f"connecting to {target.name}")
         try:
-            with connect(target) as channel:
-                answer = _send(channel, written, inputs, record, wish, tell, book)
+            with nullcontext(prepared.channel) if prepared else connect(target) as channel:
+                answer = _send(channel, written, inputs, container, record, wish, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -118,7 +131,8 @@ def _tell_warnings(status: dict[str, Any], tell: Listener) -> None:
         tell.note(f"warning: {warning['text']}")
 
 
-def _read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
+def read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
+    """Code, data and secrets of this machine; what is left out is told. Raises InputError."""
     tell.note("reading code and data")
     inputs = prepare.gather_inputs(written)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
@@ -140,6 +154,7 @@ def _send(
     channel: HostChannel,
     written: prepare.Written,
     inputs: prepare.Inputs,
+    container: dict[str, Any] | None,
     record: Record,
     wish: Wish,
     tell: Listener,
@@ -159,6 +174,7 @@ def _send(
         exclusive=wish.exclusive,
         wait_s=wish.wait_s,
         lease_dir=record.host["lease_dir"],
+        container=container,
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jobctl.api import prepare
@@ -11,6 +13,7 @@ from jobctl.api.listener import Listener, Silent
 from jobctl.errors import InputError, JobctlError
 from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
+from jobctl.remote.fanout import ask_each
 from jobctl.spec.inventory import Host
 
 _UNITS_S = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -51,27 +54,30 @@ def gc(
     unpulled: bool = False,
     datasets: bool = False,
     listener: Listener | None = None,
+    announce: Callable[[Sequence[Tidied]], None] = lambda items: None,
 ) -> Tidying:
     """What could go on the hosts, and with `delete` goes. Raises InputError; a silent host stops no other.
 
     `older_than`: such as 12h, 30d, 4w. `unpulled`: also runs whose results were not pulled. `datasets`: also datasets
-    that no run needs.
+    that no run needs. `announce` hears what is on each host as it answers.
     """
     tell = listener or Silent()
     older_than_s = parse_age(older_than)
     hosts = [prepare.load_host(inventory, host)] if host else prepare.load_hosts(inventory)
     items: list[Tidied] = []
     errors: dict[str, JobctlError] = {}
-    for target in hosts:
-        tell.note(f"{'clearing up' if delete else 'looking through'} {target.name}")
-        try:
-            items += _ask(target, older_than_s, delete, unpulled, datasets)
-        except JobctlError as error:
-            errors[target.name] = error
+    tell.note(f"{'clearing up' if delete else 'looking through'} {', '.join(target.name for target in hosts)}")
+    ask = partial(_ask, older_than_s=older_than_s, delete=delete, unpulled=unpulled, datasets=datasets)
+    for outcome in ask_each(hosts, ask):
+        if outcome.error:
+            errors[outcome.item.name] = outcome.error
+            continue
+        announce(outcome.value)
+        items += outcome.value
     return Tidying(tuple(items), delete, errors)
 
 
-def _ask(target: Host, older_than_s: float, delete: bool, unpulled: bool, datasets: bool) -> list[Tidied]:
+def _ask(target: Host, *, older_than_s: float, delete: bool, unpulled: bool, datasets: bool) -> list[Tidied]:
     found: list[Tidied] = []
     wanted: dict[str, Any] = {
         "older_than_s": older_than_s,
