@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import startup, submit, supervisor
+from benchmarks import log_latency, startup, submit, supervisor
 from benchmarks.table import show
 
 
@@ -23,6 +23,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="jobctl-bench-") as folder:
         rows += submit.measure(turns, Path(folder))
     files = f"{submit.CODE_FILES} code files, {submit.DATA_FILES} pictures"
+    print("measuring how late log lines are ...", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="jobctl-bench-") as folder:
+        rows += log_latency.measure(log_latency.LINES, Path(folder))
     show(rows, f"medians of {turns} turns; ratios to the first row of a group; {files}")
     print("measuring the supervisor ...", file=sys.stderr)
     supervisor.main()

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.examining import Check, Examined, doctor
     from jobctl.api.logs import LogFollower, Piece, logs
+    from jobctl.api.metrics import MetricsReader, MetricsView, series
     from jobctl.api.planning import Item, plan, render
+    from jobctl.api.reporting import Reported, report
     from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
@@ -42,8 +44,11 @@ _HOMES = {
     "HostCards": "card_table",
     "Item": "planning",
     "LogFollower": "logs",
+    "MetricsReader": "metrics",
+    "MetricsView": "metrics",
     "Piece": "logs",
     "RunDiagnosis": "diagnosing",
+    "Reported": "reporting",
     "RunView": "runs",
     "Submitted": "submit",
     "Tidied": "tidying",
@@ -64,10 +69,12 @@ _HOMES = {
     "pull": "results",
     "read_smi": "card_table",
     "render": "planning",
+    "report": "reporting",
     "resume": "resuming",
     "runs": "runs",
     "runs_as_they_come": "runs",
     "schema": "texts",
+    "series": "metrics",
     "send": "sending",
     "status": "runs",
     "submit": "submit",
@@ -87,7 +94,10 @@ __all__ = [
     "HostCards",
     "Item",
     "LogFollower",
+    "MetricsReader",
+    "MetricsView",
     "Piece",
+    "Reported",
     "RunDiagnosis",
     "RunView",
     "Submitted",
@@ -109,11 +119,13 @@ __all__ = [
     "pull",
     "read_smi",
     "render",
+    "report",
     "resume",
     "runs",
     "runs_as_they_come",
     "schema",
     "send",
+    "series",
     "status",
     "submit",
     "submit_each",

@@ -25,6 +25,7 @@ COMMANDS = {
     "logs": "Show or follow a run's logs.",
     "diagnose": "Say why a run failed, or what a log file tells of a failure.",
     "cards": "Show the cards of all hosts: health, memory, who holds them.",
+    "report": "Write one HTML file that shows a run, or compares several.",
     "resume": "Go on with a run that failed, was cancelled or is lost.",
     "cancel": "End a run and every process of it.",
     "pull": "Bring checkpoints, models, predictions and logs here.",

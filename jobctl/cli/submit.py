@@ -78,9 +78,9 @@ def main(
         submitted = api.submit(config, inventory, host=hosts[0] if hosts else None, **wish)
     if not follow:
         return 0
-    from jobctl.cli.logs import follow_run
+    from jobctl.cli.logs import Wish, follow_run
 
-    return follow_run(submitted.run_id, to_stderr=True)
+    return follow_run(submitted.run_id, Wish(), to_stderr=True)
 
 
 def _announce(submitted: Submitted, *, as_json: bool, several: bool, teller: show.Teller) -> None:

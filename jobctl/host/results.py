@@ -32,6 +32,8 @@ PULLED = "pulled.json"
 _HASHES = ".artifact-hashes.json"
 _ROWS = 1000  # in one reply; a frame's header has a limit
 _LOGS = ("logs/*.log", "logs/*.hang-*.txt", "log/*/workerlog.*")
+_PICTURES = (".png", ".jpg", ".jpeg")
+_MOST_PICTURES = 200
 _STAGE_LOG = re.compile(r"logs/[^/]+\.log\Z")
 _WORKER_LOG = re.compile(r"log/[^/]+/workerlog\.\d+\Z")
 
@@ -136,6 +138,16 @@ def _above(path: str) -> List[str]:
     """The folders that a path goes through."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def pictures(request: Request, run_dir: Path) -> Dict[str, Any]:
+    """Rows [path, size in bytes, artifact name] of the first pictures among the artifacts; nothing is hashed."""
+    rows: List[List[Any]] = []
+    for path, artifact in find(run_dir):
+        if path.lower().endswith(_PICTURES) and len(rows) < _MOST_PICTURES:
+            with suppress(OSError):
+                rows.append([path, (run_dir / path).stat().st_size, artifact])
+    return {"rows": rows}
 
 
 def over_mark(found: Json) -> Optional[List[Any]]:
