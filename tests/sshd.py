@@ -29,10 +29,22 @@ START_TIMEOUT_S = 20.0
 
 
 class Sshd:
-    """One server. `options` are lines of sshd_config that come first, so that they win."""
+    """One server. `options` are lines of sshd_config that come first, so that they win. `prefix`: what its command line
+    begins with, such as `ip netns exec NAME`, where it then listens on `address`.
+    """
 
-    def __init__(self, folder: Path, options: Sequence[str] = (), host_key: str = "ed25519") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        host_key: str = "ed25519",
+        *,
+        address: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.program = find_sshd()
+        self.address = address
+        self.prefix = tuple(prefix)
         self.folder = folder
         self.options = tuple(options)
         self.user = getpass.getuser()
@@ -53,7 +65,7 @@ class Sshd:
 
     @property
     def name_in_known_hosts(self) -> str:
-        return f"[127.0.0.1]:{self.port}"
+        return f"[{self.address}]:{self.port}"
 
     @property
     def public_host_key(self) -> str:
@@ -68,7 +80,7 @@ class Sshd:
         """How to reach it; nothing of the tester's own ~/.ssh is used."""
         settings = SshSettings(
             name="box",
-            address="127.0.0.1",
+            address=self.address,
             port=self.port,
             user=self.user,
             identity_file=str(self.identity),
@@ -88,7 +100,7 @@ class Sshd:
     def config_block(self, alias: str, *more: str) -> str:
         """A `Host` block of ssh_config for this server."""
         lines = (
-            f'HostName 127.0.0.1\nPort {self.port}\nUser {self.user}\nIdentityFile "{self.identity}"\n'
+            f'HostName {self.address}\nPort {self.port}\nUser {self.user}\nIdentityFile "{self.identity}"\n'
             f'UserKnownHostsFile "{self.known_hosts}"\nGlobalKnownHostsFile none\n'
         )
         return f"Host {alias}\n{lines}" + "".join(f"{line}\n" for line in more)
@@ -99,7 +111,7 @@ class Sshd:
         config = self.folder / "sshd_config"
         config.write_text("\n".join([*self.options, *self._config()]) + "\n")
         self.log.write_text("")
-        argv = [self.program, "-D", "-f", str(config), "-E", str(self.log)]
+        argv = [*self.prefix, self.program, "-D", "-f", str(config), "-E", str(self.log)]
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_TIMEOUT_S
         while "Server listening" not in self.log.read_text():
@@ -141,7 +153,7 @@ class Sshd:
 
     def _config(self) -> list[str]:
         return [
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.address}",
             f"Port {self.port}",
             f'HostKey "{self.host_key}"',
             f'AuthorizedKeysFile "{self.folder / "authorized_keys"}"',

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
+    from jobctl.api.keeping import keep_open
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
@@ -40,6 +41,7 @@ _HOMES = {
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
+    "keep_open": "keeping",
     "known_runs": "runs",
     "logs": "logs",
     "plan": "planning",
@@ -69,6 +71,7 @@ __all__ = [
     "gc",
     "init",
     "job_text",
+    "keep_open",
     "known_runs",
     "logs",
     "plan",

@@ -20,7 +20,7 @@ from .link import Link, accept, dial, listen
 from .server import OpError, Request
 from .trees import Row, Trees, parse_manifest
 
-_FRAME = 1 << 20  # bytes of contents in one frame; small files are packed together
+_FRAME = 256 << 10  # bytes of contents in one frame; small files are packed together
 _AHEAD = 16  # frames under way that the other host has not confirmed
 _COMES_S = 30.0  # for the host before this one to connect
 _LOOK = 256  # files that are looked for at a time: they come about in the order of the manifest
@@ -98,6 +98,7 @@ class _Pass:
         self._store = trees.store
         self._rows = rows
         self._ahead = 0
+        self._is_whole = False
         self._passed = 0
         self._total = 0
         self._told = time.monotonic()
@@ -105,29 +106,29 @@ class _Pass:
     def run(self) -> Dict[str, Any]:
         todo = self._missing()
         self._total = sum(self._rows[index].size for index in todo)
-        parts: List[List[int]] = []
-        buffer = bytearray()
+        frame: List[Tuple[int, bytes]] = []
         for index, piece in self._pieces(todo):
             if piece is None:  # nothing more for now
-                self._give(parts, buffer)
+                self._give(frame)
+                frame = []
                 self._store.wait(_POLL_S)
-                parts, buffer = [], bytearray()
                 continue
-            parts.append([index, len(piece)])
-            buffer += piece
-            if len(buffer) >= _FRAME or len(parts) >= _LOOK:
-                self._give(parts, buffer)
-                parts, buffer = [], bytearray()
-        self._give(parts, buffer)
+            frame.append((index, piece))
+            if len(frame) >= _LOOK or sum(len(piece) for _, piece in frame) >= _FRAME:
+                self._give(frame)
+                frame = []
+        self._give(frame)
         while self._ahead:
             self._confirm()
-        self._link.send({"done": True})
-        self._answer()
+        if not self._is_whole:
+            self._link.send({"done": True})
+            self._answer()
         return {"passed": self._passed, "total": self._total}
 
     def _missing(self) -> List[int]:
         """What the next host says that it lacks. Raises OpError for what is no answer to that."""
-        found = self._answer().get("missing")
+        header = self._answer()
+        found = [] if self._is_whole else header.get("missing")
         if not isinstance(found, list) or not all(type(i) is int and 0 <= i < len(self._rows) for i in found):
             raise OpError("relay", "the next host does not say what it lacks")
         return found
@@ -163,12 +164,13 @@ class _Pass:
             if at < row.size:
                 yield -1, None
 
-    def _give(self, parts: List[List[int]], buffer: bytearray) -> None:
+    def _give(self, frame: List[Tuple[int, bytes]]) -> None:
         if self._request.cancelled.is_set():
             raise OpError("cancelled", "the laptop gave the request up")
-        if parts:
-            self._link.send({"parts": parts}, bytes(buffer))
-            self._passed += len(buffer)
+        if frame:
+            payload = frame[0][1] if len(frame) == 1 else b"".join(piece for _, piece in frame)
+            self._link.send({"parts": [[index, len(piece)] for index, piece in frame]}, payload)
+            self._passed += len(payload)
             self._ahead += 1
             if self._ahead > _AHEAD:
                 self._confirm()
@@ -185,4 +187,5 @@ class _Pass:
         header = self._link.receive()[0]
         if "error" in header:
             raise OpError("relay", str(header["error"]))
+        self._is_whole = bool(header.get("known"))
         return header
