@@ -29,8 +29,9 @@ START_TIMEOUT_S = 20.0
 
 
 class Sshd:
-    """One server. `options` are lines of sshd_config that come first, so that they win. `prefix`: what its command line
-    begins with, such as `ip netns exec NAME`, where it then listens on `address`.
+    """One server. `options` are lines of sshd_config that come first, so that they win. `user`: another one to log in.
+
+    `prefix`: what goes before its command line, such as a way into a namespace; there it listens on `address`.
     """
 
     def __init__(
@@ -38,16 +39,16 @@ class Sshd:
         folder: Path,
         options: Sequence[str] = (),
         host_key: str = "ed25519",
-        *,
-        address: str = "127.0.0.1",
+        user: str | None = None,
         prefix: Sequence[str] = (),
+        address: str = "127.0.0.1",
     ) -> None:
         self.program = find_sshd()
         self.address = address
-        self.prefix = tuple(prefix)
         self.folder = folder
         self.options = tuple(options)
-        self.user = getpass.getuser()
+        self.user = user or getpass.getuser()
+        self._prefix = list(prefix)
         self.port = free_port()
         self.home = folder / "home"
         self.identity = folder / "client_key"
@@ -111,7 +112,7 @@ class Sshd:
         config = self.folder / "sshd_config"
         config.write_text("\n".join([*self.options, *self._config()]) + "\n")
         self.log.write_text("")
-        argv = [*self.prefix, self.program, "-D", "-f", str(config), "-E", str(self.log)]
+        argv = [*self._prefix, self.program, "-D", "-f", str(config), "-E", str(self.log)]
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_TIMEOUT_S
         while "Server listening" not in self.log.read_text():
@@ -192,9 +193,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_sshd(folder: Path, options: Sequence[str] = (), host_key: str = "ed25519") -> Iterator[Sshd]:
+def running_sshd(
+    folder: Path,
+    options: Sequence[str] = (),
+    host_key: str = "ed25519",
+    user: str | None = None,
+    prefix: Sequence[str] = (),
+) -> Iterator[Sshd]:
     """A server that is stopped at the end, with all its sessions."""
-    server = Sshd(folder, options, host_key)
+    server = Sshd(folder, options, host_key, user, prefix)
     server.start()
     try:
         yield server

@@ -31,7 +31,7 @@ def plan(
     `more_hosts`: those that get a run each beside `host`; `direct`: they are sent everything from here.
     """
     written = prepare.load(config, sets)
-    target = prepare.load_target(inventory, host)
+    target = prepare.load_host(inventory, host)
     inputs = prepare.gather_inputs(written, keep_caches=False)
     items = make_plan(
         written.job,
@@ -39,7 +39,7 @@ def plan(
         code=_tree(inputs.code) if inputs.code else None,
         data={name: _tree(tree) for name, tree in inputs.data.items()},
         files=make_run_files(written.job, written.template.helpers),
-        more=[prepare.load_target(inventory, name) for name in more_hosts],
+        more=[prepare.load_host(inventory, name) for name in more_hosts],
         direct=direct,
     )
     return written.job, items

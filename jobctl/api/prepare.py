@@ -61,19 +61,6 @@ def load_host(inventory: str | Path, name: str | None) -> Host:
     return _placed(pick_host(_load_inventory(inventory), name), inventory)
 
 
-def load_target(inventory: str | Path, name: str | None) -> Host:
-    """As `load_host`, for a host that is to run something. Raises InputError for what cannot be done there yet."""
-    host = load_host(inventory, name)
-    if host.runtime != "bare":
-        raise InputError(
-            "jobctl cannot run stages in containers yet, and does not quietly run them outside of one",
-            where=f"{inventory}: host {host.name}",
-            value=f"runtime: {host.runtime}",
-            hint="`runtime: bare` runs them on the host itself, with its own CANN and Python",
-        )
-    return host
-
-
 def load_hosts(inventory: str | Path) -> list[Host]:
     """All hosts of an inventory file. Raises InputError and its kinds."""
     return [_placed(host, inventory) for host in _load_inventory(inventory).hosts.values()]
@@ -144,6 +131,7 @@ def submission_digest(written: Written, host: Host, inputs: Inputs, wish: Wish) 
     parts: dict[str, Any] = {
         "job": job_digest(written.job),
         "host": [host.name, host.address, host.port, host.user, host.work_dir, host.lease_dir],
+        "runtime": [host.runtime, host.container.model_dump(mode="json")],
         "wish": asdict(wish),
         "code": inputs.code.manifest.digest() if inputs.code else None,
         "data": {name: tree.manifest.digest() for name, tree in inputs.data.items()},

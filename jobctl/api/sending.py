@@ -54,7 +54,7 @@ def send(
     """
     tell = listener or Silent()
     written = prepare.load(config, sets)
-    targets = load_targets(inventory, hosts)
+    targets = load_hosts(inventory, hosts)
     inputs = read_inputs(written, tell)
     done: list[Delivery] = []
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def submit_each(
     Returns the errors of the hosts without a run. Raises InputError.
     """
     tell = listener or Silent()
-    targets = load_targets(inventory, hosts)
+    targets = load_hosts(inventory, hosts)
     inputs = read_inputs(prepare.load(config, sets), tell)
     one_at_a_time = threading.Lock()
 
@@ -105,13 +105,13 @@ def submit_each(
     return errors
 
 
-def load_targets(inventory: str | Path, names: Sequence[str]) -> list[Host]:
+def load_hosts(inventory: str | Path, names: Sequence[str]) -> list[Host]:
     """Hosts that are to run something, by name (none: all). Raises InputError and its kinds."""
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise InputError("a host is named twice", where="--host", value=", ".join(sorted(twice)))
     chosen = names or [host.name for host in prepare.load_hosts(inventory)]
-    return [prepare.load_target(inventory, name) for name in chosen]
+    return [prepare.load_host(inventory, name) for name in chosen]
 
 
 Delivered = list[tuple[Delivery, HostChannel | None]]

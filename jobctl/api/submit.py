@@ -28,6 +28,7 @@ from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
 from jobctl.errors import ConnectionLost, JobctlError
 from jobctl.laptop.records import Record, Records
+from jobctl.plan.container import make_container
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
 from jobctl.remote.answers import Answer
@@ -81,7 +82,8 @@ def submit(
     tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
-    target = prepare.load_target(inventory, host)
+    target = prepare.load_host(inventory, host)
+    container = make_container(written.job, target)
     inputs = prepared.inputs if prepared else read_inputs(written, tell)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:
@@ -90,7 +92,7 @@ def submit(
             tell.note(f"connecting to {target.name}")
         try:
             with nullcontext(prepared.channel) if prepared else connect(target) as channel:
-                answer = _send(channel, written, inputs, record, wish, tell, book)
+                answer = _send(channel, written, inputs, container, record, wish, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -152,6 +154,7 @@ def _send(
     channel: HostChannel,
     written: prepare.Written,
     inputs: prepare.Inputs,
+    container: dict[str, Any] | None,
     record: Record,
     wish: Wish,
     tell: Listener,
@@ -171,6 +174,7 @@ def _send(
         exclusive=wish.exclusive,
         wait_s=wish.wait_s,
         lease_dir=record.host["lease_dir"],
+        container=container,
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:

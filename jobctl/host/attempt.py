@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import IO, Dict, NamedTuple, Optional
 
 from . import processes
+from .ending import end_everything
 from .files import Json, read_json
 from .links import make_links
 from .names import CANCEL_FILE
 from .oom import OomWatch
-from .step import TICK_S, Run, StepProblem, announce, make_environ, start_step
+from .step import TICK_S, Run, StepProblem, announce, is_contained, make_environ, start_step
 from .upkeep import Upkeep
 from .watch import Watch
 from .watchdogs import Watchdogs
@@ -31,10 +32,16 @@ class Outcome(NamedTuple):
     kind: Optional[str] = None  # of the verdict, when a watchdog ended it
     gone: Optional[Dict[int, Optional[int]]] = None  # ranks that went before all others, and what they ended with
     oom: Optional[str] = None  # what the kernel says of killing something for want of memory meanwhile
+    finished: bool = False  # its last step had said that its work is done (`finished_when`)
 
     @property
     def done(self) -> bool:
         return self.exit_code == 0 and self.problem is None
+
+    @property
+    def ended_badly(self) -> bool:
+        """Its work was done; then it did not leave as it should. Ranks crash while Python ends (Paddle 3.3.1, gloo)."""
+        return self.finished and self.exit_code not in (0, None) and self.problem is None
 
     @property
     def may_retry(self) -> bool:
@@ -50,9 +57,9 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
     with open(str(stage_log), "ab") as log:
         watch = Watch(stage, stage_log, log_dir, run.journal.record)
         dogs = Watchdogs(run, stage, attempt, watch, log_dir)
-        oom = OomWatch()
+        oom = OomWatch(whole_host=run.container is not None)
         upkeep = Upkeep(run, stage, stage_log, log_dir)
-        outcome = Outcome(0, watch.started)
+        outcome, step = Outcome(0, watch.started), None
         try:
             for step in stage["steps"]:
                 outcome = _run_step(run, stage, step, attempt, log, dogs, upkeep)
@@ -65,7 +72,8 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
             end_processes(run)
             watch.poll(last=True)  # what they said last, also when we were told to stop
             upkeep.finish()
-    return outcome._replace(gone=dogs.ranks.first_gone, oom=oom.record())
+    finished = watch.finished and step is stage["steps"][-1]
+    return outcome._replace(gone=dogs.ranks.first_gone, oom=oom.record(), finished=finished)
 
 
 def stage_log_path(run_dir: Path, stage: str) -> Path:
@@ -86,9 +94,11 @@ def end_processes(run: Run) -> None:
         run.signals.pause_through(seconds)
         run.journal.beat()
 
-    left = processes.end_all(lambda: processes.processes_of(run.run_dir, os.getpid()), grace_s, pause)
+    left = end_everything(
+        run.run_dir, run.job, lambda: processes.processes_of(run.run_dir, os.getpid()), grace_s, pause
+    )
     if left:
-        run.journal.event("processes_left", pids=[process.pid for process in left])
+        run.journal.event("processes_left", pids=left.pids, containers=left.containers)
 
 
 def _run_step(
@@ -97,6 +107,8 @@ def _run_step(
     problem = make_links(run.run_dir, run.job)  # for each step: one before may have cloned the code
     if problem is not None:
         raise StepProblem(problem)
+    if run.container is not None and is_contained(run, step):
+        run.container.prepare(run, log)
     environ = make_environ(run, stage, step, attempt)
     distributed = bool(step.get("distributed"))
     if distributed:

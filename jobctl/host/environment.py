@@ -21,6 +21,7 @@ from .builtin import BuiltinError, run_builtin, say
 from .files import Json, read_json, write_json
 from .fingerprint import make_fingerprint, uses_code_tree
 from .locks import open_lock_file, try_lock
+from .names import IMAGE_VARIABLE
 from .pip_words import explain_pip, hide_credentials, last_line
 
 MARKER = "jobctl-environment.json"
@@ -75,7 +76,9 @@ def _ask_python(python: str) -> Json:
     except ValueError:
         said = done.stdout.decode("utf-8", "replace").strip()[-300:]
         raise BuiltinError("{} does not run: {}".format(path, said)) from None
-    return {"executable": executable, "version": version.split()[0], "tag": tag, "arch": platform.machine()}
+    found = {"executable": executable, "version": version.split()[0], "tag": tag, "arch": platform.machine()}
+    image = os.environ.get(IMAGE_VARIABLE)  # a venv is links into the image that its Python is from
+    return dict(found, image=image) if image else found
 
 
 def _pythons() -> str:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import control, launch, logs, results, resume, tidy
+from . import bulk, control, launch, logs, results, resume, tidy
 from .relay import Relay
 from .removal import transferring
 from .server import Op, OpError, Request
@@ -27,6 +27,9 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "tree_send": _transfer(root, trees.send),
         "relay_receive": _transfer(root, relay.receive),
         "relay_pass": _transfer(root, relay.pass_on),
+        "objects_missing": _transfer(root, lambda request: bulk.missing(request, trees.store)),
+        "objects_put": _transfer(root, lambda request: bulk.put(request, trees.store)),
+        "objects_finish": _transfer(root, lambda request: bulk.finish(request, trees.store)),
         "launch": _transfer(root, lambda request: launch.launch(request, root)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
@@ -36,10 +39,11 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
         "artifacts": lambda request: results.listing(request, of_run(request)),
-        "get": lambda request: results.send(request, of_run(request)),
+        "fetch": lambda request: results.fetch(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),
         "command": _command,
+        "ping": lambda request: {},
     }
 
 

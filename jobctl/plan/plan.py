@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobctl.plan.commands import make_step
+from jobctl.plan.container import make_shown
 from jobctl.plan.manifest import Manifest
 from jobctl.plan.relay import WORTH_BYTES, relay_wins
 from jobctl.spec.inventory import Host
@@ -14,7 +15,8 @@ from jobctl.spec.job import Job
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a plan. `verb`: connect, send, link, clone, write, hold, run, expect, pull."""
+    """One line of a plan. `verb`: connect, send, link, clone, write, hold, contain,
+    run, expect, pull."""
 
     verb: str
     what: str
@@ -67,6 +69,10 @@ def make_plan(
                 "the first free ones, or those named with --cards; as ASCEND_RT_VISIBLE_DEVICES",
             )
         )
+    if host.runtime != "bare":
+        what = f"each step in a container of its own ({host.runtime})"
+        detail = "cards, mounts and devices as far as the host has them; steps that clone run on the host itself"
+        items.append(Item("contain", what, "\n".join([detail, *make_shown(job, host)])))
     for stage in job.stages:
         items.extend(Item("run", stage.name, "\n".join(make_step(step, job))) for step in stage.steps)
         items.extend(Item("expect", stage.name, path) for path in stage.must_leave)

@@ -35,13 +35,15 @@ def make_run_spec(
     exclusive: bool = False,
     wait_s: float | None = None,
     lease_dir: str | None = None,
+    container: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of `job.json`.
 
     `submitted_at`: seconds since the epoch, laptop's clock. `code`: what is known of the source, such as
     {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones.
     `exclusive`: nobody else gets a card of the host. `wait_s`: how long it may wait for cards; None: for ever.
-    `lease_dir`: where the host's users agree on cards; None: the host program's default. Where a dataset lies
+    `lease_dir`: where the host's users agree on cards; None: the host program's default.
+    `container`: see `plan/container.py`; None: the stages run on the host itself. Where a dataset lies
     (`target`) is known on the host only, and added there.
     """
     return {
@@ -54,6 +56,7 @@ def make_run_spec(
         "exclusive": exclusive,
         "wait_s": wait_s,
         "lease_dir": lease_dir,
+        "container": None if container is None else dict(container),
         "retry": job.retry.model_dump(mode="json") if job.retry else None,
         "on_boot": job.on_boot,
         "walltime_s": job.walltime_s,

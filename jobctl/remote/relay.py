@@ -143,13 +143,15 @@ class _Chain:
         keys = keys_for(place.identity, before.identity)
         with place.channel.exchange("relay_receive", self._manifest, digest=self._digest, keys=keys) as receiving:
             answer = Answer(place.channel.host, receiving.receive().header)
-            where = {"address": answer.text("address"), "port": answer.integer("port")}
+            address, port = answer.text("address"), answer.integer("port")
             place.has_manifest = True
             place.ready.set()
             before.ready.wait()
             manifest = b"" if before.has_manifest else self._manifest
             keys = keys_for(before.identity, place.identity)
-            with before.channel.exchange("relay_pass", manifest, digest=self._digest, keys=keys, **where) as passing:
+            with before.channel.exchange(
+                "relay_pass", manifest, digest=self._digest, keys=keys, address=address, port=port
+            ) as passing:
                 try:
                     self._watch(before, passing, receiving, f"{self._told.label} to {place.channel.host}")
                 except JobctlError:

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,16 @@ class Lab:
     def runs_on_host(self) -> list[str]:
         folder = self.work_dir / "runs"
         return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+@contextmanager
+def killed_on_failure(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Whoever leaves the block early, by a failure or for want of time, does not wait for the process for ever."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
 
 
 def python(source: str, *args: str) -> list[str]:
