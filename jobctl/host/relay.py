@@ -149,7 +149,7 @@ class _Pass:
         if not row.size:
             yield index, b""
         while at < row.size:
-            source = self._store.open_growing(*_key(row))
+            source = self._store.open_growing(*_key(row), row.size)
             if source is not None:
                 with contextlib.closing(source):
                     while at < row.size:
