@@ -73,7 +73,7 @@ def measure(case: Case, turns: int, folder: Path) -> list[Row]:
     with far_host(folder, case.round_trip_s, case.mbit) as far:
         bench = Bench(folder, far)
         _write_inputs(bench, case)
-        way = f"; {far.way}" if case.round_trip_s else ""
+        way = f" ({far.way})" if case.round_trip_s else ""
         return [*_up(bench, case, turns, way), *_down(bench, case, turns, way)]
 
 

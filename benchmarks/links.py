@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -31,9 +32,10 @@ class Unavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class Node:
-    """A host: the name of its namespace, its address, its server."""
+    """A host: its name and that of its namespace, its address, its server."""
 
     name: str
+    space: str
     address: str
     sshd: Sshd
 
@@ -114,7 +116,7 @@ def has_netem() -> bool:
 
 @dataclass(frozen=True)
 class FarHost:
-    """A host at the end of a long line. `way`: what makes it so long, for the table. `proxy`: if that does."""
+    """A host at the end of a long line. `way`: what makes it so long, for the table."""
 
     laptop: tuple[str, ...]
     sshd: Sshd
@@ -130,16 +132,15 @@ def far_host(folder: Path, round_trip_s: float, mbit: float | None) -> Iterator[
         with cluster(folder, 1, uplink_mbit=mbit, between_mbit=mbit, one_way_s=round_trip_s / 2) as lab:
             node = lab.hosts[0]
             yield FarHost(lab.laptop, node.sshd, node.address, node.sshd.port, "tc netem and tbf")
+            return
     except Unavailable as why:
-        reason = str(why)
-    else:
-        return
+        print(f"a user-space shaper, benchmarks/proxy.py, stands in for tc: {why}", file=sys.stderr)
     rate = None if mbit is None else mbit * 1e6 / 8
     sshd = Sshd(folder / "far", SFTP)
     sshd.start()
     try:
         with CountingProxy(sshd.port, round_trip_s / 2, rate) as proxy:
-            yield FarHost((), sshd, "127.0.0.1", proxy.port, f"a user-space shaper (benchmarks/proxy.py): {reason}")
+            yield FarHost((), sshd, "127.0.0.1", proxy.port, "user-space shaper")
     finally:
         sshd.stop()
 
@@ -178,7 +179,7 @@ def _start(stack: ExitStack, folder: Path, space: str, name: str, address: str) 
     sshd = Sshd(folder / name, SFTP, address=address, prefix=("ip", "netns", "exec", space))
     sshd.start()
     stack.callback(sshd.stop)
-    return Node(name, address, sshd)
+    return Node(name, space, address, sshd)
 
 
 def _ip(*words: str) -> None:
