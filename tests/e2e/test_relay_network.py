@@ -47,9 +47,10 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """With a parameter: how many Mbit/s each host can send."""
     try:
-        with cluster(tmp_path, 3, uplink_mbit=UPLINK_MBIT) as network:
+        with cluster(tmp_path, 3, uplink_mbit=UPLINK_MBIT, between_mbit=getattr(request, "param", None)) as network:
             lab = make_lab(tmp_path, "{}")
             hosts = {}
             for node in network.hosts:
@@ -85,6 +86,17 @@ def test_a_wall_between_two_hosts_is_told_and_both_get_it_from_the_laptop(site: 
     assert sent(said) == [16, 16]
     assert "cannot pass data pictures on to host" in said.err
     assert "no way to 10.99.0." in said.err
+
+
+@pytest.mark.parametrize("site", [1], indirect=True)
+def test_a_line_between_hosts_that_is_slower_than_the_uplink_is_given_up(site: Site) -> None:
+    """At 1 Mbit/s the data would take two minutes to the next host; from the laptop they take two seconds."""
+    first, second, _ = site.network.hosts
+    said = site.send("--host", first.name, "--host", second.name)
+    assert said.exit_code == 0, said
+    assert sent(said)[0] == 16
+    assert 0 < sent(said)[1] <= 16, "what had come from host to host is not sent again, but for the file it stopped in"
+    assert "MB/s between them" in said.err
 
 
 def test_a_laptop_that_is_killed_leaves_no_key_and_no_open_port_and_the_same_send_goes_on(site: Site) -> None:
