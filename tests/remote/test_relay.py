@@ -243,7 +243,8 @@ def test_strangers_who_knock_are_sent_away_and_hold_up_nothing(hosts: list[Host]
         untrusted = {**hop.params, "keys": keys}
         with pytest.raises(TransferError):
             hosts[0].channel.call("relay_pass", **untrusted)
-        hosts[0].channel.call("relay_pass", **hop.params)
+        with hosts[0].channel.exchange("relay_pass", **hop.params) as passing:
+            assert [header for header, _ in passing][-1]["passed"] == tree.manifest.size_bytes
         assert hop.receiving.receive().header["known"]
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(where)
@@ -257,9 +258,10 @@ def test_no_key_of_a_hop_is_ever_on_a_disk_and_none_outlives_the_laptop(
     heard = Heard()
 
     def look(label: str, done: int, total: int) -> None:
-        for host in hosts:
-            files = [path for path in host.work_dir.rglob("*") if path.is_file() and path.stat().st_size < 100_000]
-            seen.extend(path for path in files if b"PRIVATE KEY" in path.read_bytes())
+        for path in (path for host in hosts for path in host.work_dir.rglob("*")):
+            with suppress(OSError):  # folders, and what has another name by now
+                if path.stat().st_size < 100_000 and b"PRIVATE KEY" in path.read_bytes():
+                    seen.append(path)
 
     heard.on_progress = look
     spread(hosts, tree, heard)
