@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import files, finished, many, relay, startup, submit, supervisor
+from benchmarks import files, finished, many, relay, startup, submit, supervisor, sync
 from benchmarks.goals import judge
 from benchmarks.table import Row, show
 
@@ -19,6 +19,7 @@ CASES: Mapping[str, Callable[[int, Path], list[Row]]] = {
     "startup": lambda turns, _: startup.measure(turns),
     "submit": submit.measure,
     "finished": finished.measure,
+    "sync": sync.measure,
     "many": many.measure,
     "loopback": lambda turns, folder: files.measure(files.LOOPBACK, few(turns), folder),
     "far": lambda turns, folder: files.measure(files.FAR, few(turns), folder),

@@ -11,14 +11,18 @@ Names are imported when they are first used: `jobctl ps` must not wait for what 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
+    from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, read_smi, used_memory
+    from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
+    from jobctl.api.examining import Check, Examined, doctor
     from jobctl.api.keeping import keep_open
     from jobctl.api.logs import LogFollower, Piece, logs
-    from jobctl.api.planning import plan, render
-    from jobctl.api.results import pull
+    from jobctl.api.planning import Item, plan, render
+    from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
     from jobctl.api.sending import Delivery, send, submit_each
@@ -28,16 +32,30 @@ if TYPE_CHECKING:
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Adopted": "adopting",
+    "CardRow": "card_table",
+    "CardTable": "card_table",
+    "Cause": "diagnosing",
+    "Check": "examining",
     "Delivery": "sending",
+    "Diagnosis": "diagnosing",
+    "Examined": "examining",
+    "HostCards": "card_table",
+    "Item": "planning",
     "LogFollower": "logs",
     "Piece": "logs",
+    "RunDiagnosis": "diagnosing",
     "RunView": "runs",
     "Submitted": "submit",
     "Tidied": "tidying",
     "Tidying": "tidying",
-    "Adopted": "adopting",
     "adopt": "adopting",
     "cancel": "runs",
+    "cards": "card_table",
+    "diagnose": "diagnosing",
+    "diagnose_files": "diagnosing",
+    "doctor": "examining",
+    "follow": "results",
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
@@ -46,6 +64,7 @@ _HOMES = {
     "logs": "logs",
     "plan": "planning",
     "pull": "results",
+    "read_smi": "card_table",
     "render": "planning",
     "resume": "resuming",
     "runs": "runs",
@@ -55,19 +74,34 @@ _HOMES = {
     "status": "runs",
     "submit": "submit",
     "submit_each": "sending",
+    "used_memory": "card_table",
 }
 
 __all__ = [
     "Adopted",
+    "CardRow",
+    "CardTable",
+    "Cause",
+    "Check",
     "Delivery",
+    "Diagnosis",
+    "Examined",
+    "HostCards",
+    "Item",
     "LogFollower",
     "Piece",
+    "RunDiagnosis",
     "RunView",
     "Submitted",
     "Tidied",
     "Tidying",
     "adopt",
     "cancel",
+    "cards",
+    "diagnose",
+    "diagnose_files",
+    "doctor",
+    "follow",
     "gc",
     "init",
     "job_text",
@@ -76,6 +110,7 @@ __all__ = [
     "logs",
     "plan",
     "pull",
+    "read_smi",
     "render",
     "resume",
     "runs",
@@ -85,10 +120,21 @@ __all__ = [
     "status",
     "submit",
     "submit_each",
+    "used_memory",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    _unhide()
+    return found
+
+
+def _unhide() -> None:
+    """Importing the module `submit` makes it the package's attribute of that name, in place of the function."""
+    for name, home in _HOMES.items():
+        module = sys.modules.get(f"{__name__}.{home}")
+        if name == home and module is not None:
+            globals()[name] = getattr(module, name)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobctl.api import prepare
+from jobctl.laptop.survey import survey
 from jobctl.laptop.tree_source import TreeSource
-from jobctl.plan.plan import Item, Tree, make_plan
+from jobctl.plan.plan import Item as Item
+from jobctl.plan.plan import Tree, make_plan
 from jobctl.plan.run_files import make_run_files
 from jobctl.spec.job import Job
 
@@ -36,8 +38,8 @@ def plan(
     items = make_plan(
         written.job,
         target,
-        code=_tree(inputs.code) if inputs.code else None,
-        data={name: _tree(tree) for name, tree in inputs.data.items()},
+        code=_tree(inputs.code, written.job.code.exclude) if inputs.code else None,
+        data={name: _tree(tree, ()) for name, tree in inputs.data.items()},
         files=make_run_files(written.job, written.template.helpers),
         more=[prepare.load_host(inventory, name) for name in more_hosts],
         direct=direct,
@@ -45,5 +47,5 @@ def plan(
     return written.job, items
 
 
-def _tree(source: TreeSource) -> Tree:
-    return Tree(source.manifest, source.left_out, source.commit)
+def _tree(source: TreeSource, exclude: tuple[str, ...]) -> Tree:
+    return Tree(source.manifest, survey(source, exclude), source.commit, source.pointers)

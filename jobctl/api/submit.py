@@ -26,17 +26,20 @@ from jobctl.api import prepare
 from jobctl.api.code_ref import resolve_on_host
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
-from jobctl.errors import ConnectionLost, JobctlError
+from jobctl.errors import ConnectionLost, JobctlError, TreeGone
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.container import make_container
+from jobctl.plan.plan import tell_pointers
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
 from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
+from jobctl.remote.lanes import Lanes
+from jobctl.remote.rate import RateLimit
 from jobctl.remote.sync import send_tree
 from jobctl.spec.inventory import Host
-from jobctl.spec.job import Data, Job
+from jobctl.spec.job import Job
 
 _SECRETS = "secrets.json"
 
@@ -68,6 +71,7 @@ def submit(
     cards: Sequence[int] | None = None,
     exclusive: bool = False,
     wait_s: float | None = None,
+    limit_bytes_s: int | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
@@ -75,14 +79,38 @@ def submit(
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
-    `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns once the run has its cards; NoCardsFree:
-    others have them, and the run is FAILED. Raises InputError, HostError, TransferError and their kinds. Then nothing
-    runs, unless the error says that it may.
+    `limit_bytes_s`: of what is sent in bulk. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns
+    once the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError, HostError,
+    TransferError and their kinds. Then nothing runs, unless the error says that it may.
     """
-    tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
     target = prepare.load_host(inventory, host)
+    return submit_written(
+        written,
+        target,
+        wish,
+        limit_bytes_s=limit_bytes_s,
+        listener=listener,
+        records=records,
+        announce=announce,
+        prepared=prepared,
+    )
+
+
+def submit_written(
+    written: prepare.Written,
+    target: Host,
+    wish: Wish,
+    *,
+    limit_bytes_s: int | None = None,
+    listener: Listener | None = None,
+    records: Records | None = None,
+    announce: Callable[[Submitted], None] = lambda submitted: None,
+    prepared: Prepared | None = None,
+) -> Submitted:
+    """The same for a job that is rendered already."""
+    tell = listener or Silent()
     container = make_container(written.job, target)
     inputs = prepared.inputs if prepared else read_inputs(written, tell)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
@@ -91,8 +119,11 @@ def submit(
         if not prepared:
             tell.note(f"connecting to {target.name}")
         try:
-            with nullcontext(prepared.channel) if prepared else connect(target) as channel:
-                answer = _send(channel, written, inputs, container, record, wish, tell, book)
+            with (
+                nullcontext(prepared.channel) if prepared else connect(target) as channel,
+                Lanes(channel, RateLimit(limit_bytes_s), tell.note) as lanes,
+            ):
+                answer = _send(lanes, written, inputs, container, record, wish, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -134,11 +165,13 @@ def _tell_warnings(status: dict[str, Any], tell: Listener) -> None:
 def read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
     """Code, data and secrets of this machine; what is left out is told. Raises InputError."""
     tell.note("reading code and data")
-    inputs = prepare.gather_inputs(written)
+    inputs = prepare.gather_inputs(written, progress=tell.progress)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
-            tell.note(f"{name}: left out: {'; '.join(tree.left_out[:3])}{more}")
+            tell.note(f"{name}: left out: {'; '.join(map(str, tree.left_out[:3]))}{more}")
+        for warning in tell_pointers(tree.pointers) if tree else ():
+            tell.note(f"warning: {name}: {warning}")
     return inputs
 
 
@@ -151,7 +184,7 @@ def _new_record(written: prepare.Written, host: Host) -> Record:
 
 
 def _send(
-    channel: HostChannel,
+    lanes: Lanes,
     written: prepare.Written,
     inputs: prepare.Inputs,
     container: dict[str, Any] | None,
@@ -161,9 +194,11 @@ def _send(
     book: Records,
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
-    job = written.job
-    code = _send_code(channel, job, inputs, tell)
-    data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
+    job, channel = written.job, lanes.channel
+    if container is not None:
+        tell.note(f"asking {container['engine']}")
+        channel.call("container_check", container=container)
+    code, data = _send_trees(lanes, job, inputs, tell)
     spec = make_run_spec(
         job,
         run_id=record.run_id,
@@ -186,11 +221,30 @@ def _send(
         "data": data,
         "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
     }
+    tell.note("starting the run")
+    send_again = partial(_send_trees, lanes, job, inputs, tell, look=True)
+    return _launch(channel, record, book, request, b"".join(files.values()), tell, send_again)
+
+
+def _launch(
+    channel: HostChannel,
+    record: Record,
+    book: Records,
+    request: dict[str, Any],
+    payload: bytes,
+    tell: Listener,
+    send_again: Callable[[], object],
+) -> Answer:
+    """The request that starts the run; from here on there may be one. `send_again`: trees that have gone meanwhile."""
     record.sent = True
     book.save(record)
-    tell.note("starting the run")
     try:
-        reply = channel.call("launch", b"".join(files.values()), **request)
+        try:
+            reply = channel.call("launch", payload, **request)
+        except TreeGone as error:
+            tell.note(f"sending again: {error.what}")
+            send_again()
+            reply = channel.call("launch", payload, **request)
     except ConnectionLost:
         raise
     except JobctlError:
@@ -201,22 +255,27 @@ def _send(
     return Answer(channel.host, reply.header)
 
 
-def _send_code(channel: HostChannel, job: Job, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
-    """What `job.json` says of the code: the tree that the host now has, or the commit that it will clone."""
-    source = {"git": job.code.git, "ref": job.code.ref}
+def _send_trees(
+    lanes: Lanes, job: Job, inputs: prepare.Inputs, tell: Listener, *, look: bool = False
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What `job.json` says of the code: the tree that the host now has, or the commit that it will clone; and where the
+    host finds each dataset: a tree that it now has, or a folder of its own.
+    """
+    code: dict[str, Any] = {"git": job.code.git, "ref": job.code.ref}
     if inputs.code is None:
         tell.note("asking git for the commit")
-        return {**source, "commit": resolve_on_host(channel, job.code)}
-    sent = send_tree(channel, inputs.code, partial(tell.progress, "code"))
-    return {**source, "commit": inputs.code.commit, "tree": sent.digest}
-
-
-def _send_data(channel: HostChannel, entry: Data, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
-    """Where the host finds a dataset: a tree that it now has, or a folder of its own."""
-    row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
-    if tree := inputs.data.get(entry.name):
-        row["digest"] = send_tree(channel, tree, partial(tell.progress, f"data {entry.name}")).digest
-    return row
+        code["commit"] = resolve_on_host(lanes.channel, job.code)
+    else:
+        sent = send_tree(lanes.channel, inputs.code, partial(tell.progress, "code"), lanes, look=look)
+        code.update(commit=inputs.code.commit, tree=sent.digest)
+    data = []
+    for entry in job.data:
+        row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
+        if tree := inputs.data.get(entry.name):
+            tell_bytes = partial(tell.progress, f"data {entry.name}")
+            row["digest"] = send_tree(lanes.channel, tree, tell_bytes, lanes, look=look).digest
+        data.append(row)
+    return code, data
 
 
 def _explained(error: JobctlError, record: Record, book: Records) -> JobctlError:

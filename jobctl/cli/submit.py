@@ -15,7 +15,9 @@ from jobctl.cli.options import (
     hosts_option,
     inventory_option,
     json_option,
+    limit_option,
     parse_cards,
+    parse_rate,
     parse_wait,
     set_option,
 )
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--exclusive", is_flag=True, help="Nobody else gets a card of the host while it runs.")
 @click.option("--wait", metavar="TIME", help="Wait for cards so long, such as 2h, 30m or 45s. Default: for ever.")
 @click.option("--no-wait", is_flag=True, help="Fail at once, with who has them, where the cards are not free.")
+@limit_option
 @direct_option
 @click.option("-f", "--follow", is_flag=True, help="Show the log (on standard error) until the run ends.")
 @json_option
@@ -45,6 +48,7 @@ def main(
     exclusive: bool,
     wait: str | None,
     no_wait: bool,
+    limit_rate: str | None,
     direct: bool,
     follow: bool,
     as_json: bool,
@@ -67,6 +71,7 @@ def main(
             "cards": parse_cards(cards),
             "exclusive": exclusive,
             "wait_s": parse_wait(wait, no_wait),
+            "limit_bytes_s": parse_rate(limit_rate),
             "listener": teller,
             "announce": partial(_announce, as_json=as_json, several=len(hosts) > 1, teller=teller),
         }
@@ -109,6 +114,8 @@ def _submit_each(
 
     if follow:
         raise click.BadParameter("one run can be followed, not one of each host", param_hint="--follow")
+    if wish.pop("limit_bytes_s") is not None:
+        raise click.BadParameter("the way to one host can be limited, not that to several", param_hint="--limit-rate")
     errors = api.submit_each(config, inventory, hosts=hosts, direct=direct, **wish)
     for name, error in errors.items():
         teller.note(f"error: {name}: {error}")

@@ -21,7 +21,8 @@ import time
 import zlib
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
-from .objects import VERIFIED, Incoming, ObjectStore
+from .incoming import Incoming
+from .objects import VERIFIED, ObjectStore
 from .pack import unpack
 from .partial import Overtaken, Partial
 from .server import OpError, Request

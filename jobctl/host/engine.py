@@ -18,6 +18,9 @@ from .files import Json
 CLIENT_MARK = "JOBCTL_ENGINE_CLIENT"
 """In the environment of the engine's clients that we start: by it ending.py knows them."""
 
+UNKNOWN = "of which the engine tells nothing"
+"""In place of the ids of containers."""
+
 _PATIENCE_S = 30
 _WALKS = 5
 _MAKING_S = 0.3
@@ -124,19 +127,21 @@ def check(spec: Json) -> None:
 
 
 def remove_containers(engine: str, run_dir: Path, in_the_making: bool) -> List[str]:
-    """End all containers of a run, with every process in them; the ids of those that could not be ended.
+    """End all containers of a run, with every process in them; the ids of those that could not be ended, or UNKNOWN.
 
     `in_the_making`: a client was killed, and its daemon may yet make what it was asked for. Then it is looked for
     twice; should it come later still, it starts nothing (see container_argv.py).
     """
+    if shutil.which(engine) is None:
+        return []
     walks, empty = 0, 0
     while True:
         code, out, _ = _run(list_argv(engine, str(run_dir)))
-        left = out.split() if code == 0 else []
+        left = out.split() if code == 0 else [UNKNOWN]
         walks, empty = walks + 1, 0 if left else empty + 1
         if empty > in_the_making or walks > _WALKS:
             return left
-        if left:
+        if left and code == 0:
             _run(remove_argv(engine, left))
         else:
             time.sleep(_MAKING_S)

@@ -35,7 +35,7 @@ def encode(header: Header, payload: bytes = b"") -> bytes:
 
 
 def encode_head(header: Header, payload_size: int) -> bytes:
-    """What comes before the binary part."""
+    """What of a frame comes before its raw bytes."""
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
     if len(text) > MAX_HEADER or payload_size > MAX_PAYLOAD:
         raise FrameError("frame too large: %d + %d bytes" % (len(text), payload_size))

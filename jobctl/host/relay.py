@@ -17,8 +17,9 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .frames import Frame, Header
 from .link import Link, accept, dial, listen
+from .manifests import Row, parse_manifest
 from .server import OpError, Request
-from .trees import Row, Trees, parse_manifest
+from .trees import Trees
 
 _FRAME = 256 << 10  # bytes of contents in one frame; small files are packed together
 _AHEAD = 16  # frames under way that the other host has not confirmed
@@ -98,13 +99,14 @@ class _Pass:
         self._store = trees.store
         self._rows = rows
         self._ahead = 0
-        self._is_whole = False
         self._passed = 0
         self._total = 0
         self._told = time.monotonic()
 
     def run(self) -> Dict[str, Any]:
         todo = self._missing()
+        if todo is None:
+            return {"passed": 0, "total": 0}
         self._total = sum(self._rows[index].size for index in todo)
         frame: List[Tuple[int, bytes]] = []
         for index, piece in self._pieces(todo):
@@ -120,15 +122,15 @@ class _Pass:
         self._give(frame)
         while self._ahead:
             self._confirm()
-        if not self._is_whole:
-            self._link.send({"done": True})
-            self._answer()
+        self._answer()
         return {"passed": self._passed, "total": self._total}
 
-    def _missing(self) -> List[int]:
-        """What the next host says that it lacks. Raises OpError for what is no answer to that."""
-        header = self._answer()
-        found = [] if self._is_whole else header.get("missing")
+    def _missing(self) -> Optional[List[int]]:
+        """What the next host says that it lacks; None: nothing. Raises OpError for what is no answer to that."""
+        answer = self._answer()
+        if answer.get("known"):
+            return None
+        found = answer.get("missing")
         if not isinstance(found, list) or not all(type(i) is int and 0 <= i < len(self._rows) for i in found):
             raise OpError("relay", "the next host does not say what it lacks")
         return found
@@ -187,5 +189,4 @@ class _Pass:
         header = self._link.receive()[0]
         if "error" in header:
             raise OpError("relay", str(header["error"]))
-        self._is_whole = bool(header.get("known"))
         return header

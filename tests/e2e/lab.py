@@ -45,7 +45,7 @@ class Lab:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "JOBCTL_HOME": str(self.laptop / "records"), **self.env}
 
-    def run(self, *args: str, expect: int | None = 0) -> Said:
+    def run(self, *args: str, expect: int | None = 0, timeout_s: float = 120) -> Said:
         """A command of the user's. Never a traceback; the exit code is as expected (None: any)."""
         done = subprocess.run(
             self.argv(*args),
@@ -54,7 +54,7 @@ class Lab:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=120,
+            timeout=timeout_s,
         )
         said = Said(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in said.err, said.err

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from jobctl.host.ascend_parts import NoDevice, groups_of, node_numbers
+from jobctl.host.cards import device_files
 from jobctl.host.container_argv import ENVIRON_SCRIPT, Box, Mount, environ_bytes, run_argv
+from jobctl.host.container_parts import pip_settings
 from jobctl.host.engine import problem_of
+from jobctl.host.fingerprint import make_fingerprint
 from tests.conftest import WEIRD_NAME
 
 BASH = shutil.which("bash") or "bash"
@@ -53,11 +56,12 @@ def test_a_step_has_no_standard_input_and_its_exit_code_is_kept() -> None:
 def test_cards_are_counted_among_the_nodes_that_are_there(tmp_path: Path) -> None:
     for name in ("davinci0", "davinci1", "davinci4", "davinci10", "davinci_manager"):
         (tmp_path / name).touch()
-    assert node_numbers([0, 2, 3], tmp_path) == [0, 4, 10]
+    nodes = device_files(tmp_path)
+    assert node_numbers([0, 2, 3], nodes) == [0, 4, 10]
     with pytest.raises(NoDevice, match=r"more cards than there are /dev/davinci\* \(4\)"):
-        node_numbers([4], tmp_path)
+        node_numbers([4], nodes)
     with pytest.raises(NoDevice, match=r"no /dev/davinci\*"):
-        node_numbers([0], tmp_path / "none")
+        node_numbers([0], device_files(tmp_path / "none"))
 
 
 def test_a_node_that_only_its_group_may_use_names_that_group(tmp_path: Path) -> None:
@@ -96,3 +100,25 @@ def test_what_is_wrong_with_an_engine(said: str, what: str, hint: str) -> None:
     problem = problem_of("docker", said)
     assert what in str(problem)
     assert hint in problem.hint
+
+
+def test_pip_looks_for_packages_where_the_login_does(tmp_path: Path) -> None:
+    first, second, broken = (tmp_path / name for name in ("first", "second", "broken"))
+    first.write_text("[global]\nindex-url = https://one.example.org/simple\ncert = /etc/own.pem\ntimeout = 5\n")
+    second.write_text(
+        "[install]\nindex-url = https://two.example.org/%40simple\nextra-index-url =\n  https://a\n  https://b\n"
+    )
+    broken.write_bytes(b"no section = \xff\n")
+    files = [str(path) for path in (first, second, broken, tmp_path / "none")]
+    found = pip_settings({"PIP_TIMEOUT": "9", "PIP_CERT": "/etc/own.pem", "HOME": "/home/alice"}, files)
+    assert {name: value.split() for name, value in found.items()} == {
+        "PIP_INDEX_URL": ["https://two.example.org/%40simple"],
+        "PIP_EXTRA_INDEX_URL": ["https://a", "https://b"],
+        "PIP_TIMEOUT": ["9"],
+    }
+
+
+def test_another_image_is_another_environment(tmp_path: Path) -> None:
+    python = {"executable": "/usr/bin/python3", "version": "3.9.18", "tag": "cpython-39", "arch": "aarch64"}
+    pythons = [python, {**python, "image": "sha256:1"}, {**python, "image": "sha256:2"}]
+    assert len({make_fingerprint({}, one, tmp_path, "r-1") for one in pythons}) == 3
