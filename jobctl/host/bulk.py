@@ -62,9 +62,9 @@ def _packed_rows(request: Request) -> List[Row]:
 
 
 def _beside(store: ObjectStore, row: Row) -> str:
-    path = store.path(row.sha256, row.executable)
+    path = store.arriving(row.sha256, row.executable)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.path.join(str(path.parent), ".arriving-" + path.name)
+    return str(path)
 
 
 def missing(request: Request, store: ObjectStore) -> Dict[str, Any]:
