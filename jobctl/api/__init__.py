@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
+    from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
@@ -39,6 +40,7 @@ _HOMES = {
     "init": "starting",
     "job_text": "texts",
     "known_runs": "runs",
+    "lock": "locking",
     "logs": "logs",
     "plan": "planning",
     "pull": "results",
@@ -64,6 +66,7 @@ __all__ = [
     "init",
     "job_text",
     "known_runs",
+    "lock",
     "logs",
     "plan",
     "pull",

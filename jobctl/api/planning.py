@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobctl.api import prepare
+from jobctl.laptop.lock_file import path_of, read_lock
 from jobctl.laptop.tree_source import TreeSource
-from jobctl.plan.plan import Item, Tree, make_plan
+from jobctl.plan.plan import Item, Tree, make_pins, make_plan
 from jobctl.plan.run_files import make_run_files
 from jobctl.spec.job import Job
 
@@ -30,8 +31,15 @@ def plan(
         code=_tree(inputs.code) if inputs.code else None,
         data={name: _tree(tree) for name, tree in inputs.data.items()},
         files=make_run_files(written.job, written.template.helpers),
+        pins=_pins(written),
     )
     return written.job, items
+
+
+def _pins(written: prepare.Written) -> Item | None:
+    if not written.job.environment.install:
+        return None
+    return make_pins(read_lock(written.config), path_of(written.config).name)
 
 
 def _tree(source: TreeSource) -> Tree:

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jobctl.api import prepare
+from jobctl.api import locking, prepare
 from jobctl.api.code_ref import resolve_on_host
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
@@ -58,14 +58,16 @@ def submit(
     cards: Sequence[int] | None = None,
     exclusive: bool = False,
     wait_s: float | None = None,
+    upgrade: bool = False,
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
-    `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns once the run has its cards; NoCardsFree:
-    others have them, and the run is FAILED. Raises InputError, HostError, TransferError and their kinds. Then nothing
+    `upgrade`: the newest packages, in place of the lock's. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0
+    it returns once the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError,
+    HostError, TransferError and their kinds. Then nothing
     runs, unless the error says that it may.
     """
     tell = listener or Silent()
@@ -79,7 +81,7 @@ def submit(
         tell.note(f"connecting to {target.name}")
         try:
             with connect(target) as channel:
-                answer = _send(channel, written, inputs, record, wish, tell, book)
+                answer = _send(channel, written, inputs, record, wish, upgrade, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -142,12 +144,14 @@ def _send(
     inputs: prepare.Inputs,
     record: Record,
     wish: Wish,
+    upgrade: bool,
     tell: Listener,
     book: Records,
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
     job = written.job
     code = _send_code(channel, job, inputs, tell)
+    pinned = locking.pin(channel, written, code, upgrade, tell, book)
     data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(
         job,
@@ -159,6 +163,7 @@ def _send(
         exclusive=wish.exclusive,
         wait_s=wish.wait_s,
         lease_dir=record.host["lease_dir"],
+        lock=pinned.spec if pinned else None,
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:
@@ -170,7 +175,7 @@ def _send(
         "data": data,
         "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
     }
-    record.sent = True
+    record.sent, record.packages = True, pinned.digest if pinned else ""
     book.save(record)
     tell.note("starting the run")
     try:

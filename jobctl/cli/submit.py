@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--exclusive", is_flag=True, help="Nobody else gets a card of the host while it runs.")
 @click.option("--wait", metavar="TIME", help="Wait for cards so long, such as 2h, 30m or 45s. Default: for ever.")
 @click.option("--no-wait", is_flag=True, help="Fail at once, with who has them, where the cards are not free.")
+@click.option("--upgrade", is_flag=True, help="The newest packages in place of those in the lock beside CONFIG.")
 @click.option("-f", "--follow", is_flag=True, help="Show the log (on standard error) until the run ends.")
 @json_option
 def main(
@@ -41,6 +42,7 @@ def main(
     exclusive: bool,
     wait: str | None,
     no_wait: bool,
+    upgrade: bool,
     follow: bool,
     as_json: bool,
 ) -> int:
@@ -70,6 +72,7 @@ def main(
             cards=parse_cards(cards),
             exclusive=exclusive,
             wait_s=parse_wait(wait, no_wait),
+            upgrade=upgrade,
             listener=teller,
             announce=announce,
         )

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import control, launch, logs, results, resume, tidy
+from . import control, launch, logs, packages, results, resume, tidy
 from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
@@ -24,6 +24,9 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "tree_offer": _transfer(root, trees.offer),
         "tree_send": _transfer(root, trees.send),
         "launch": _transfer(root, lambda request: launch.launch(request, root)),
+        "asked": _transfer(root, lambda request: packages.asked(request, root)),
+        "resolve": _transfer(root, lambda request: packages.resolve(request, root)),
+        "packages": lambda request: {"facts": packages.facts(root, request.params["digests"])},
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
         "status": lambda request: _statuses(request, root),

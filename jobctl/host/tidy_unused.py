@@ -25,6 +25,7 @@ _LEFT = (
     ("runs", "runs/*/.*.part"),
     ("runs", "runs/.gone-*"),
     ("environments", "environments/.gone-*"),
+    ("environments", "environments/.resolve-*"),
     ("git", "git/.gone-*"),
     ("staging", "staging/.gone-*"),
 )

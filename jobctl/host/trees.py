@@ -24,6 +24,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from .files import write_bytes
 from .objects import Incoming, ObjectStore, remove_leftovers
+from .pip_arguments import Reader
 from .server import OpError, Request
 
 _STALE_S = 24 * 3600.0  # no transfer pauses for so long
@@ -164,6 +165,16 @@ class Trees:
                 os.symlink(row.content, str(path))
             else:
                 give(row.content, row.kind == "x", path)
+
+    def reader(self, digest: str) -> Reader:
+        """Reads the regular files of a tree that is complete here. Raises OpError."""
+        rows = {row.path: row for row in self.rows(digest) if row.kind != "l"}
+
+        def read(name: str) -> Optional[bytes]:
+            row = rows.get(name)
+            return self._store.path(row.content, row.kind == "x").read_bytes() if row else None
+
+        return read
 
     def dataset(self, name: str, digest: str) -> Path:
         """The folder of a dataset, laid out once; shared and never written to again."""

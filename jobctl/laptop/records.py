@@ -43,6 +43,8 @@ class Record:
     status: dict[str, Any] | None = None
     seen_at: float | None = None
     config: str = ""
+    packages: str = ""
+    """Digest of the packages that it is held to: the lock's resolution."""
 
 
 class Records:

@@ -9,11 +9,12 @@ from jobctl.plan.commands import make_step
 from jobctl.plan.manifest import Manifest
 from jobctl.spec.inventory import Host
 from jobctl.spec.job import Job
+from jobctl.spec.lock import Lock
 
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a plan. `verb`: connect, send, link, clone, write, hold, run, expect, pull."""
+    """One line of a plan. `verb`: connect, send, clone, pin, link, write, hold, run, expect, pull."""
 
     verb: str
     what: str
@@ -32,9 +33,15 @@ class Tree:
 
 
 def make_plan(
-    job: Job, host: Host, *, code: Tree | None, data: Mapping[str, Tree], files: Mapping[str, bytes]
+    job: Job,
+    host: Host,
+    *,
+    code: Tree | None,
+    data: Mapping[str, Tree],
+    files: Mapping[str, bytes],
+    pins: Item | None = None,
 ) -> tuple[Item, ...]:
-    """All steps, in order. `code` None: the host clones it."""
+    """All steps, in order. `code` None: the host clones it. `pins`: what is said of the lock."""
     where = f"{host.user}@{host.address}" if host.user else host.address
     if host.proxy_jump not in (None, "none"):
         where += f", through {host.proxy_jump}"
@@ -43,6 +50,7 @@ def make_plan(
         items.append(_send("code", code))
     else:
         items.append(Item("clone", f"{job.code.git}", f"on the host, ref {job.code.ref or 'HEAD'}"))
+    items += [pins] if pins else []
     for entry in job.data:
         if entry.name in data:
             items.append(_send(f"data {entry.name} -> {entry.link}", data[entry.name]))
@@ -63,6 +71,18 @@ def make_plan(
         items.extend(Item("expect", stage.name, path) for path in stage.must_leave)
     items.extend(Item("pull", artifact.name, artifact.path) for artifact in job.artifacts)
     return tuple(items)
+
+
+def make_pins(lock: Lock, name: str) -> Item:
+    """What is said of the lock, a file called `name`: which resolution is used depends on the host."""
+    if not lock.resolutions:
+        return Item("pin", name, "written by the first submit: the versions that pip on the host finds")
+    lines = []
+    for each in lock.resolutions:
+        if each.current:
+            told = "".join(f", {name} {version}" for name, version in each.main.items())
+            lines.append(f"resolution {each.number}, for {each.target}: {len(each.packages)} packages{told}")
+    return Item("pin", name, "\n".join(lines))
 
 
 def _send(what: str, tree: Tree) -> Item:

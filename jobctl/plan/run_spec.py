@@ -35,14 +35,16 @@ def make_run_spec(
     exclusive: bool = False,
     wait_s: float | None = None,
     lease_dir: str | None = None,
+    lock: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of `job.json`.
 
     `submitted_at`: seconds since the epoch, laptop's clock. `code`: what is known of the source, such as
     {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones.
     `exclusive`: nobody else gets a card of the host. `wait_s`: how long it may wait for cards; None: for ever.
-    `lease_dir`: where the host's users agree on cards; None: the host program's default. Where a dataset lies
-    (`target`) is known on the host only, and added there.
+    `lease_dir`: where the host's users agree on cards; None: the host program's default. `lock`: the packages that the
+    environment is made of, exactly; None: as pip finds them. Where a dataset lies (`target`) is known on the host only,
+    and added there.
     """
     return {
         "version": 1,
@@ -61,7 +63,11 @@ def make_run_spec(
         "submitted_by": submitted_by,
         "job": job.model_dump(mode="json"),
         "code": dict(code),
-        "environment": {**job.environment.model_dump(mode="json"), "pythonpath": _pythonpath(job)},
+        "environment": {
+            **job.environment.model_dump(mode="json"),
+            "pythonpath": _pythonpath(job),
+            "lock": None if lock is None else dict(lock),
+        },
         "env": make_env(job),
         "secrets": list(job.secrets),
         "data": [{"name": data.name, "link": data.link} for data in job.data],

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from jobctl.cli import COMMANDS, cli
+from jobctl.spec.lock import Lock, Package, Target, dump_lock
 from tests.docs.pages import PAGES, ROOT, Block, Command, all_commands, blocks, commands
 from tests.e2e.lab import Lab
 
@@ -118,6 +119,15 @@ def test_files_that_examples_name_are_there() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
 
 
+LOCK = Lock().add(
+    at="2026-11-23T02:12:09Z",
+    by="submit to box",
+    target=Target(arch="x86_64", python="3.11", glibc="2.36"),
+    asks="1c9a0e1f4b2d7c55",
+    packages=(Package(name="paddlepaddle", version="3.3.1", list=0, sha256="0" * 64),),
+)[0]
+
+
 def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> None:
     lab, run_id = local_run
     calls = {
@@ -129,7 +139,9 @@ def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> No
         "pull": ["pull", run_id],
         "adopt": ["adopt", "-i", str(lab.inventory)],
         "gc": ["gc", "-i", str(lab.inventory)],
+        "lock": ["lock", "config.yaml"],
     }
+    (lab.laptop / "config.lock").write_text(dump_lock(LOCK))
     shown = {
         block.mark.removeprefix("json: "): json.loads(block.text)
         for block in blocks(ROOT / "docs" / "reference" / "cli.md")
