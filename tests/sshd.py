@@ -29,10 +29,20 @@ START_TIMEOUT_S = 20.0
 
 
 class Sshd:
-    """One server. `options` are lines of sshd_config that come first, so that they win."""
+    """One server. `options` are lines of sshd_config that come first, so that they win. `before`: words that start it
+    elsewhere, such as in a network namespace, where it has `address`."""
 
-    def __init__(self, folder: Path, options: Sequence[str] = (), host_key: str = "ed25519") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        host_key: str = "ed25519",
+        before: Sequence[str] = (),
+        address: str = "127.0.0.1",
+    ) -> None:
         self.program = find_sshd()
+        self.before = tuple(before)
+        self.address = address
         self.folder = folder
         self.options = tuple(options)
         self.user = getpass.getuser()
@@ -53,7 +63,7 @@ class Sshd:
 
     @property
     def name_in_known_hosts(self) -> str:
-        return f"[127.0.0.1]:{self.port}"
+        return f"[{self.address}]:{self.port}"
 
     @property
     def public_host_key(self) -> str:
@@ -68,7 +78,7 @@ class Sshd:
         """How to reach it; nothing of the tester's own ~/.ssh is used."""
         settings = SshSettings(
             name="box",
-            address="127.0.0.1",
+            address=self.address,
             port=self.port,
             user=self.user,
             identity_file=str(self.identity),
@@ -88,7 +98,7 @@ class Sshd:
     def config_block(self, alias: str, *more: str) -> str:
         """A `Host` block of ssh_config for this server."""
         lines = (
-            f'HostName 127.0.0.1\nPort {self.port}\nUser {self.user}\nIdentityFile "{self.identity}"\n'
+            f'HostName {self.address}\nPort {self.port}\nUser {self.user}\nIdentityFile "{self.identity}"\n'
             f'UserKnownHostsFile "{self.known_hosts}"\nGlobalKnownHostsFile none\n'
         )
         return f"Host {alias}\n{lines}" + "".join(f"{line}\n" for line in more)
@@ -99,7 +109,7 @@ class Sshd:
         config = self.folder / "sshd_config"
         config.write_text("\n".join([*self.options, *self._config()]) + "\n")
         self.log.write_text("")
-        argv = [self.program, "-D", "-f", str(config), "-E", str(self.log)]
+        argv = [*self.before, self.program, "-D", "-f", str(config), "-E", str(self.log)]
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_TIMEOUT_S
         while "Server listening" not in self.log.read_text():
@@ -141,7 +151,7 @@ class Sshd:
 
     def _config(self) -> list[str]:
         return [
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.address}",
             f"Port {self.port}",
             f'HostKey "{self.host_key}"',
             f'AuthorizedKeysFile "{self.folder / "authorized_keys"}"',
@@ -180,9 +190,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_sshd(folder: Path, options: Sequence[str] = (), host_key: str = "ed25519") -> Iterator[Sshd]:
+def running_sshd(
+    folder: Path,
+    options: Sequence[str] = (),
+    host_key: str = "ed25519",
+    before: Sequence[str] = (),
+    address: str = "127.0.0.1",
+) -> Iterator[Sshd]:
     """A server that is stopped at the end, with all its sessions."""
-    server = Sshd(folder, options, host_key)
+    server = Sshd(folder, options, host_key, before, address)
     server.start()
     try:
         yield server

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
+    from jobctl.api.bundling import Bundled, bundle, check_bundle
     from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.planning import plan, render
@@ -34,6 +35,9 @@ _HOMES = {
     "Tidied": "tidying",
     "Tidying": "tidying",
     "Adopted": "adopting",
+    "Bundled": "bundling",
+    "bundle": "bundling",
+    "check_bundle": "bundling",
     "adopt": "adopting",
     "cancel": "runs",
     "gc": "tidying",
@@ -54,6 +58,7 @@ _HOMES = {
 
 __all__ = [
     "Adopted",
+    "Bundled",
     "LogFollower",
     "Piece",
     "RunView",
@@ -61,7 +66,9 @@ __all__ = [
     "Tidied",
     "Tidying",
     "adopt",
+    "bundle",
     "cancel",
+    "check_bundle",
     "gc",
     "init",
     "job_text",

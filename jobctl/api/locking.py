@@ -26,6 +26,7 @@ from jobctl.laptop.records import Records
 from jobctl.remote.answers import Answer, misunderstood
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
+from jobctl.spec.bundle import Contents
 from jobctl.spec.lock import Lock, Package, Target
 from jobctl.spec.lock import Resolution as Resolution  # the command line's too
 
@@ -48,12 +49,18 @@ class Pinned:
 
 
 def pin(
-    channel: HostChannel, written: Written, code: Mapping[str, Any], upgrade: bool, tell: Listener, book: Records
+    channel: HostChannel,
+    written: Written,
+    code: Mapping[str, Any],
+    upgrade: bool,
+    tell: Listener,
+    book: Records,
+    bundle: Contents | None = None,
 ) -> Pinned | None:
     """The versions for this job on this host. None: it installs nothing, or the host's pip cannot tell before.
 
-    `code`: what `job.json` says of the code, which the host has. Raises InputError, where the packages contradict each
-    other or cannot be had; nothing is written then.
+    `code`: what `job.json` says of the code, which the host has. `bundle`: that has the packages. Raises InputError,
+    where the packages contradict each other or cannot be had; nothing is written then.
     """
     environment = written.job.environment
     if not environment.install:
@@ -64,6 +71,8 @@ def pin(
     told = question.ask("asked", digests=list(digests))
     lock = change_lock(written.config, lambda now: now.note(worked(digests, told.get("facts"), book)))
     target, asks = _target(channel, told), told.get("asks")
+    if bundle is not None:
+        return _pin_bundle(written, bundle, target, asks, channel.host, tell)
     found = None if upgrade else lock.find(asks, target)
     if found is None:
         tell.note(_why(lock, upgrade, channel.host))
@@ -75,6 +84,26 @@ def pin(
             return None
         found = found or _add(channel, written, told, target, tell)
     refuse_mismatch(found, str(path_of(written.config)))
+    return Pinned(found)
+
+
+def _pin_bundle(written: Written, bundle: Contents, host: Target, asks: object, name: str, tell: Listener) -> Pinned:
+    """What the bundle has, also noted in a lock that does not know it. Raises InputError where it does not fit."""
+    again = f"jobctl bundle {written.config} -o FILE --arch {host.arch} --python {host.python}"
+    if not bundle.target.fits(host):
+        again += f" --glibc {host.glibc}" if host.glibc and bundle.target.python == host.python else ""
+        what = f"the bundle is for {bundle.target}, and {name} has {host}"
+        raise InputError(what, where=str(written.config), next_command=again)
+    if bundle.asks is None or asks != bundle.asks:
+        what = "the bundle was made for other packages than the config asks for now"
+        raise InputError(what, where=str(written.config), next_command=again)
+    found = Resolution(
+        number=1, at="-", by="bundle", target=bundle.target, asks=bundle.asks, packages=bundle.packages, current=True
+    )
+    refuse_mismatch(found, str(written.config))
+    known = [each for each in read_lock(written.config).resolutions if each.asks == asks and each.target.fits(host)]
+    if not any(each.versions == found.versions for each in known):
+        add_resolution(written, bundle.packages, bundle.target, bundle.asks, "bundle", tell)
     return Pinned(found)
 
 

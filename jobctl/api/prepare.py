@@ -16,6 +16,7 @@ from typing import Any
 from jobctl.api.wish import Wish
 from jobctl.errors import InputError
 from jobctl.laptop import places
+from jobctl.laptop.bundle_file import Bundle
 from jobctl.laptop.git_source import open_git_tree
 from jobctl.laptop.hash_cache import HashCache
 from jobctl.laptop.tree_source import TreeSource, make_data_tree, make_working_tree
@@ -35,6 +36,10 @@ class Inputs:
     data: Mapping[str, TreeSource] = field(default_factory=dict)
     """Datasets that are sent, by name."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    wheels: TreeSource | None = None
+    """Packages that a bundle brings, in place of the indexes."""
+    downloads: TreeSource | None = None
+    """What the stages would download."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,10 @@ def _placed(host: Host, inventory: str | Path) -> Host:
     return host.model_copy(update=placed)
 
 
-def gather_inputs(written: Written, *, keep_caches: bool = True) -> Inputs:
+def gather_inputs(written: Written, *, keep_caches: bool = True, bundle: Bundle | None = None) -> Inputs:
     """Read the local folders and repositories that the job names. With `keep_caches=False` nothing is written anywhere.
 
-    Raises InputError where something is missing.
+    With a bundle code, packages and downloads are its. Raises InputError where something is missing.
     """
     near = written.config.absolute().parent
     cache = HashCache(places.home() / "cache" / "hashes.sqlite", read_only=not keep_caches)
@@ -103,16 +108,30 @@ def gather_inputs(written: Written, *, keep_caches: bool = True) -> Inputs:
         data = {
             entry.name: make_data_tree(_local(near, entry.path), cache) for entry in job.data if entry.path is not None
         }
+        if bundle is not None:
+            trees = [bundle.tree("code"), bundle.tree("wheels"), bundle.tree("downloads")]
+            return Inputs(trees[0], data, _secrets(job), trees[1], trees[2])
         return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
     finally:
         cache.close()
 
 
-def _code(written: Written, near: Path, cache: HashCache, keep_caches: bool) -> TreeSource | None:
+def gather_code(written: Written) -> TreeSource:
+    """The job's code, read here whoever would else fetch it. Raises InputError."""
+    cache = HashCache(places.home() / "cache" / "hashes.sqlite")
+    try:
+        tree = _code(written, written.config.absolute().parent, cache, True, here=True)
+        assert tree is not None
+        return tree
+    finally:
+        cache.close()
+
+
+def _code(written: Written, near: Path, cache: HashCache, keep_caches: bool, here: bool = False) -> TreeSource | None:
     code = written.job.code
     if code.path is not None:
         return make_working_tree(_local(near, code.path), code.exclude, cache)
-    if code.fetch == "host" or code.git is None:
+    if code.git is None or (code.fetch == "host" and not here):
         return None
     local = _local(near, code.git)
     source = os.fspath(local) if local.is_dir() else code.git
@@ -146,6 +165,7 @@ def submission_digest(written: Written, host: Host, inputs: Inputs, wish: Wish) 
         "host": [host.name, host.address, host.port, host.user, host.work_dir, host.lease_dir],
         "wish": asdict(wish),
         "code": inputs.code.manifest.digest() if inputs.code else None,
+        "bundle": [tree.manifest.digest() for tree in (inputs.wheels, inputs.downloads) if tree],
         "data": {name: tree.manifest.digest() for name, tree in inputs.data.items()},
         "files": {path: hashlib.sha256(data).hexdigest() for path, data in written.template.helpers.items()},
     }

@@ -21,11 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jobctl.api import locking, prepare
+from jobctl.api import bundling, locking, prepare
 from jobctl.api.code_ref import resolve_on_host
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
-from jobctl.errors import ConnectionLost, JobctlError
+from jobctl.errors import ConnectionLost, InputError, JobctlError
+from jobctl.laptop.bundle_file import Bundle
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
@@ -37,6 +38,14 @@ from jobctl.spec.inventory import Host
 from jobctl.spec.job import Data, Job
 
 _SECRETS = "secrets.json"
+
+
+@dataclass(frozen=True)
+class _Packages:
+    """Where packages come from."""
+
+    upgrade: bool
+    bundle: Bundle | None
 
 
 @dataclass(frozen=True)
@@ -59,13 +68,15 @@ def submit(
     exclusive: bool = False,
     wait_s: float | None = None,
     upgrade: bool = False,
+    bundle: str | Path | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
-    `upgrade`: the newest packages, in place of the lock's. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0
+    `upgrade`: the newest packages, in place of the lock's. `bundle`: takes code, packages and downloads from this file,
+    and nothing on the host asks a network. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0
     it returns once the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError,
     HostError, TransferError and their kinds. Then nothing
     runs, unless the error says that it may.
@@ -74,14 +85,17 @@ def submit(
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
     target = prepare.load_target(inventory, host)
-    inputs = _read_inputs(written, tell)
+    if upgrade and bundle is not None:
+        raise InputError("--upgrade asks an index, and --bundle asks none", next_command="jobctl bundle --upgrade")
+    bundled = bundling.open_for(written, bundle, tell) if bundle is not None else None
+    inputs = _read_inputs(written, tell, bundled)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:
         again = record.sent
         tell.note(f"connecting to {target.name}")
         try:
             with connect(target) as channel:
-                answer = _send(channel, written, inputs, record, wish, upgrade, tell, book)
+                answer = _send(channel, written, inputs, record, wish, _Packages(upgrade, bundled), tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -120,9 +134,9 @@ def _tell_warnings(status: dict[str, Any], tell: Listener) -> None:
         tell.note(f"warning: {warning['text']}")
 
 
-def _read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
+def _read_inputs(written: prepare.Written, tell: Listener, bundle: Bundle | None) -> prepare.Inputs:
     tell.note("reading code and data")
-    inputs = prepare.gather_inputs(written)
+    inputs = prepare.gather_inputs(written, bundle=bundle)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
@@ -144,14 +158,16 @@ def _send(
     inputs: prepare.Inputs,
     record: Record,
     wish: Wish,
-    upgrade: bool,
+    packages: _Packages,
     tell: Listener,
     book: Records,
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
     job = written.job
     code = _send_code(channel, job, inputs, tell)
-    pinned = locking.pin(channel, written, code, upgrade, tell, book)
+    contents = packages.bundle.contents if packages.bundle else None
+    pinned = locking.pin(channel, written, code, packages.upgrade, tell, book, contents)
+    brought = _send_packages(channel, inputs, tell)
     data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(
         job,
@@ -173,13 +189,19 @@ def _send(
         "spec": {**spec, "token": record.token},
         "code": code.get("tree"),
         "data": data,
+        **brought,
         "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
     }
     record.sent, record.packages = True, pinned.digest if pinned else ""
     book.save(record)
     tell.note("starting the run")
+    return _launch(channel, request, b"".join(files.values()), record)
+
+
+def _launch(channel: HostChannel, request: dict[str, Any], files: bytes, record: Record) -> Answer:
+    """The request that starts it; once the host has said no, it is asked whether it has something of the run."""
     try:
-        reply = channel.call("launch", b"".join(files.values()), **request)
+        reply = channel.call("launch", files, **request)
     except ConnectionLost:
         raise
     except JobctlError:
@@ -198,6 +220,12 @@ def _send_code(channel: HostChannel, job: Job, inputs: prepare.Inputs, tell: Lis
         return {**source, "commit": resolve_on_host(channel, job.code)}
     sent = send_tree(channel, inputs.code, partial(tell.progress, "code"))
     return {**source, "commit": inputs.code.commit, "tree": sent.digest}
+
+
+def _send_packages(channel: HostChannel, inputs: prepare.Inputs, tell: Listener) -> dict[str, str]:
+    """What a bundle has beside the code: the digests of its trees, which the host now has."""
+    trees = {"wheels": inputs.wheels, "downloads": inputs.downloads}
+    return {name: send_tree(channel, tree, partial(tell.progress, name)).digest for name, tree in trees.items() if tree}
 
 
 def _send_data(channel: HostChannel, entry: Data, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "render": "Show the job that a config means, with its commands.",
     "plan": "Show the steps of a submit, without doing any.",
     "submit": "Send a job to a host and start it; prints the run's id.",
+    "bundle": "Put all that a job needs into one file, for hosts without internet.",
     "lock": "Show which packages a config is held to, and go back to earlier ones.",
     "ps": "List runs: state, stage, progress, best mIoU.",
     "status": "Show one run whole.",

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 @click.option("--wait", metavar="TIME", help="Wait for cards so long, such as 2h, 30m or 45s. Default: for ever.")
 @click.option("--no-wait", is_flag=True, help="Fail at once, with who has them, where the cards are not free.")
 @click.option("--upgrade", is_flag=True, help="The newest packages in place of those in the lock beside CONFIG.")
+@click.option(
+    "--bundle", metavar="FILE", type=click.Path(), help="Code, packages, downloads from this file of `bundle`."
+)
 @click.option("-f", "--follow", is_flag=True, help="Show the log (on standard error) until the run ends.")
 @json_option
 def main(
@@ -43,6 +46,7 @@ def main(
     wait: str | None,
     no_wait: bool,
     upgrade: bool,
+    bundle: str | None,
     follow: bool,
     as_json: bool,
 ) -> int:
@@ -73,6 +77,7 @@ def main(
             exclusive=exclusive,
             wait_s=parse_wait(wait, no_wait),
             upgrade=upgrade,
+            bundle=bundle,
             listener=teller,
             announce=announce,
         )

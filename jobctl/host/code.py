@@ -30,6 +30,8 @@ def main(root: Path, run_dir: Path) -> int:
     source = (read_json(run_dir / "job.json") or {}).get("code") or {}
 
     def work() -> None:
+        if _is_filled(run_dir / "code"):
+            return say("the code is there already")
         if shutil.which("git") is None:
             raise BuiltinError("there is no git on this host; with `fetch: laptop` the code is cloned there and sent")
         clone(root, source["git"], source.get("commit"), source.get("ref"), run_dir / "code")
@@ -42,7 +44,7 @@ def clone(root: Path, url: str, commit: Optional[str], ref: Optional[str], code:
 
     A `code` that is there and not empty is left as it is. Raises BuiltinError, OSError.
     """
-    if code.is_dir() and os.listdir(str(code)):
+    if _is_filled(code):
         say("the code is there already")
         return
     local = Path(url[7:] if url.startswith("file://") else os.path.expanduser(url))
@@ -61,6 +63,10 @@ def clone(root: Path, url: str, commit: Optional[str], ref: Optional[str], code:
     _write_tree(mirror, url, commit, beside)
     _add_submodules(root, mirror, url, commit, beside, depth)
     os.replace(str(beside), str(code))
+
+
+def _is_filled(code: Path) -> bool:
+    return code.is_dir() and bool(os.listdir(str(code)))
 
 
 def commit_reader(root: Path, url: str, commit: Optional[str]) -> Optional[Reader]:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Callable, List, NamedTuple, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
 from .builtin import BuiltinError, run_builtin, say
@@ -24,11 +24,13 @@ from .trees import Trees
 
 
 class Pip(NamedTuple):
-    """How versions are looked for: what begins the command, its environment, and for whom (for messages)."""
+    """How versions are looked for. `what`: for which Python and machine, for messages."""
 
     argv: List[str]
-    environ: Dict[str, str]
     what: str
+    run: Callable[[List[str], Path], Tuple[int, str]]  # in a folder: exit code and output
+    tell: Callable[[str], None]
+    options: Tuple[str, ...] = ()
 
 
 def main(folder: Path) -> int:
@@ -50,7 +52,8 @@ def _answer(folder: Path) -> Json:
     if argv is None:
         say("no pip >= 22.2 here: nothing can be pinned before it is built")
         return answer
-    pip = Pip(argv, clean_environ(), "Python {}, {}".format(python["version"], python["arch"]))
+    what = "Python {}, {}".format(python["version"], python["arch"])
+    pip = Pip(argv, what, lambda words, cwd: run_shown(words, cwd, clean_environ()), say)
     return dict(answer, packages=resolve_lists(install, code, pip))
 
 
@@ -91,7 +94,7 @@ def resolve_lists(install: List[List[str]], code: Path, pip: Pip) -> List[Json]:
     found: List[List[Json]] = []
     for arguments in install:
         if uses_code_tree([arguments], code):
-            say("not pinned: what comes with " + " ".join(arguments))
+            pip.tell("not pinned: what comes with " + " ".join(arguments))
             found.append([])
         else:
             found.append(_resolve(arguments, code, pip, merge(found)))
@@ -105,9 +108,10 @@ def _resolve(arguments: List[str], code: Path, pip: Pip, before: List[Json]) -> 
             file.writelines("{name}=={version}\n".format(**row) for row in before)
         report = Path(scratch) / "report.json"
         argv = pip.argv + ["install", "--dry-run", "--ignore-installed", "--report", str(report)]
-        exit_code, output = run_shown(argv + arguments + (["-c", held] if before else []), code, pip.environ)
+        argv += list(pip.options) + arguments
+        exit_code, output = pip.run(argv + (["-c", held] if before else []), code)
         if exit_code != 0 and before and contradicts(output):
-            exit_code, output = run_shown(argv + arguments, code, pip.environ)
+            exit_code, output = pip.run(argv, code)
         if exit_code != 0:
             raise BuiltinError(explain_pip(output, pip.what))
         try:

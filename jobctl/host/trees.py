@@ -62,13 +62,13 @@ def parse_manifest(data: bytes, digest: str) -> List[Row]:
 
 class Trees:
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._store = ObjectStore(root)
 
     def _manifest_path(self, digest: str) -> Path:
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             raise OpError("transfer", "not a digest: %r" % digest)
-        return self._root / "trees" / (digest + ".json")
+        return self.root / "trees" / (digest + ".json")
 
     def rows(self, digest: str) -> List[Row]:
         """Of a tree that is complete here. Raises OpError otherwise."""
@@ -107,7 +107,7 @@ class Trees:
         digest = request.params["digest"]
         manifest = zlib.decompress(request.payload)
         rows = parse_manifest(manifest, digest)
-        remove_leftovers(self._root, time.time() - _STALE_S)
+        remove_leftovers(self.root, time.time() - _STALE_S)
         missing = self.missing(rows)
         request.reply(missing=missing)
         if set(missing) - self._receive(request, rows):
@@ -166,6 +166,19 @@ class Trees:
             else:
                 give(row.content, row.kind == "x", path)
 
+    def lay_out_beside(self, digest: str, folder: Path) -> None:
+        """The tree's files in a folder that others use too; what is there under such a name stays."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for row in self.rows(digest):
+            path = folder / row.path
+            if row.kind == "l" or "/" in row.path or os.path.lexists(str(path)):
+                continue
+            beside = folder / ".{}.{}.part".format(row.path[:200], os.getpid())
+            with contextlib.suppress(FileNotFoundError):
+                beside.unlink()
+            self._store.link(row.content, row.kind == "x", beside)
+            os.replace(str(beside), str(path))
+
     def reader(self, digest: str) -> Reader:
         """Reads the regular files of a tree that is complete here. Raises OpError."""
         rows = {row.path: row for row in self.rows(digest) if row.kind != "l"}
@@ -178,7 +191,7 @@ class Trees:
 
     def dataset(self, name: str, digest: str) -> Path:
         """The folder of a dataset, laid out once; shared and never written to again."""
-        folder = self._root / "datasets" / name / digest
+        folder = self.root / "datasets" / name / digest
         if folder.is_dir():
             return folder
         beside = folder.with_name(".%s.%d" % (digest, os.getpid()))

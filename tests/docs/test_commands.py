@@ -119,13 +119,14 @@ def test_files_that_examples_name_are_there() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
 
 
-LOCK = Lock().add(
+LOCK, _ = Lock().add(
     at="2026-11-23T02:12:09Z",
     by="submit to box",
     target=Target(arch="x86_64", python="3.11", glibc="2.36"),
     asks="1c9a0e1f4b2d7c55",
     packages=(Package(name="paddlepaddle", version="3.3.1", list=0, sha256="0" * 64),),
-)[0]
+)
+LOCK = LOCK.note({1: {"environment": "2026-11-23T02:13:41Z", "training": "pinned-20261123-5f3a"}})
 
 
 def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> None:
@@ -140,6 +141,7 @@ def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> No
         "adopt": ["adopt", "-i", str(lab.inventory)],
         "gc": ["gc", "-i", str(lab.inventory)],
         "lock": ["lock", "config.yaml"],
+        "bundle": ["bundle", "config.yaml", "-o", "it.bundle"],
     }
     (lab.laptop / "config.lock").write_text(dump_lock(LOCK))
     shown = {
