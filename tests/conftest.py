@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,9 @@ import pytest
 
 hypothesis.settings.register_profile("jobctl", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("jobctl")
+
+# A script that starts the tests in the background hands down an ignored SIGINT, which what they start would keep.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WEIRD_NAME = "with space, 'quote', \"double\", $(touch pwned), `tick`, back\\slash, *, new\nline, 中文"
 """A legal file name that every careless shell line breaks on."""

@@ -31,10 +31,16 @@ class Outcome(NamedTuple):
     kind: Optional[str] = None  # of the verdict, when a watchdog ended it
     gone: Optional[Dict[int, Optional[int]]] = None  # ranks that went before all others, and what they ended with
     oom: Optional[str] = None  # what the kernel says of killing something for want of memory meanwhile
+    finished: bool = False  # its last step had said that its work is done (`finished_when`)
 
     @property
     def done(self) -> bool:
         return self.exit_code == 0 and self.problem is None
+
+    @property
+    def ended_badly(self) -> bool:
+        """Its work was done; then it did not leave as it should. Ranks crash while Python ends (Paddle 3.3.1, gloo)."""
+        return self.finished and self.exit_code not in (0, None) and self.problem is None
 
     @property
     def may_retry(self) -> bool:
@@ -52,7 +58,7 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
         dogs = Watchdogs(run, stage, attempt, watch, log_dir)
         oom = OomWatch()
         upkeep = Upkeep(run, stage, stage_log, log_dir)
-        outcome = Outcome(0, watch.started)
+        outcome, step = Outcome(0, watch.started), None
         try:
             for step in stage["steps"]:
                 outcome = _run_step(run, stage, step, attempt, log, dogs, upkeep)
@@ -65,7 +71,8 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
             end_processes(run)
             watch.poll(last=True)  # what they said last, also when we were told to stop
             upkeep.finish()
-    return outcome._replace(gone=dogs.ranks.first_gone, oom=oom.record())
+    finished = watch.finished and step is stage["steps"][-1]
+    return outcome._replace(gone=dogs.ranks.first_gone, oom=oom.record(), finished=finished)
 
 
 def stage_log_path(run_dir: Path, stage: str) -> Path:

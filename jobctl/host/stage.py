@@ -14,6 +14,7 @@ from .files import Json
 from .going_on import Complete, put_best_back, with_checkpoint
 from .step import Run
 from .watch import worker_logs
+from .watchdogs import warn
 
 _TAIL_BYTES = 256 * 1024
 _FULL_BYTES = 1024 * 1024
@@ -22,8 +23,8 @@ _FULL_BYTES = 1024 * 1024
 def run_stage(run: Run, index: int) -> Optional[str]:
     """Run stage `index` of the job; None when it succeeded, else why not in one line. Raises Stopped.
 
-    It has succeeded when its steps ended with 0 and what it must leave is there: exit codes alone are not believed
-    (`infer.py` exits 0 when its predictor could not be made; PaddleSeg 2.9.0).
+    It has succeeded when its steps ended with 0, or had said before that they were finished, and what it must leave is
+    there: exit codes alone are not believed (`infer.py` exits 0 when its predictor could not be made; PaddleSeg 2.9.0).
     """
     stage = run.job["stages"][index]
     journal = run.journal
@@ -98,7 +99,10 @@ def _attempt(run: Run, index: int) -> Tuple[Outcome, Optional[str]]:
     finally:
         put_best_back(run, stage)
     missing = missing_of(run.run_dir, stage.get("must_leave") or [])
-    if outcome.done and not missing:
+    if (outcome.done or outcome.ended_badly) and not missing:
+        if outcome.ended_badly:
+            told = "{}: {} after it was finished; all that it must leave is there"
+            warn(run, "exit", told.format(stage["name"], failure.exit_words(outcome.exit_code or 0)))
         if (run.journal.status.get("verdict") or {}).get("stage") == stage["name"]:
             run.journal.change(verdict=None)
         return outcome, None

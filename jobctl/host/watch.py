@@ -24,11 +24,13 @@ class Watch:
 
     def __init__(self, stage: Json, stage_log: Path, log_dir: Path, record: Callable[[Json], None]) -> None:
         self.started = not stage.get("started_when")
+        self.finished = False  # the step has said that its work is done
         self.fatal_line: Optional[str] = None
         self.heard_at = time.monotonic()  # when a line came last
         self.train_lines = 0
         self.not_finite = 0  # training lines in a row whose loss is no number
         self._started_when = re.compile(stage.get("started_when") or "$^")
+        self._finished_when = re.compile(stage.get("finished_when") or "$^")
         self._fatal = [re.compile(pattern) for pattern in stage.get("fatal_lines") or []]
         self._stage_log = Follower(stage_log)
         self._log_dir = log_dir
@@ -40,6 +42,7 @@ class Watch:
     def begin_step(self, distributed: bool, offset: int) -> None:
         """A step is about to start; what it prints begins at `offset` of the stage's log, after what we wrote there."""
         self._distributed = distributed
+        self.finished = False
         self._stage_log = Follower(self._stage_log.path, offset)
         self._parser = Parser()
         self.heard_at = time.monotonic()
@@ -61,6 +64,8 @@ class Watch:
             self.heard_at = time.monotonic()
             if not self.started and self._started_when.search(line):
                 self.started = True
+            if not self.finished and self._finished_when.search(line):
+                self.finished = True
             if self.fatal_line is None and any(pattern.search(line) for pattern in self._fatal):
                 self.fatal_line = line
             if metrics:

@@ -177,6 +177,11 @@ class Stage(Part):
     started_when: Regex | None = Field(
         None, description="Regular expression; until a line matches, the stage counts as starting."
     )
+    finished_when: Regex | None = Field(
+        None,
+        description="Regular expression; once a line of the last step matches, its exit code counts no more: "
+        "what it must leave does.",
+    )
     start_timeout_s: Annotated[float, Strictly] | None = Field(
         None, gt=0, description="Seconds a start may take before it counts as hung."
     )
@@ -197,6 +202,8 @@ class Stage(Part):
             for key in ("start_timeout_s", "start_attempts"):
                 if getattr(self, key) != type(self).model_fields[key].default:
                     raise Misfit(f"'{key}' needs 'started_when'", at=(key,))
+        if self.finished_when is not None and not self.must_leave:
+            raise Misfit("'finished_when' needs 'must_leave'", at=("finished_when",))
         return self
 
 

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ class Lab:
     work_dir: Path
     inventory: Path
     env: dict[str, str] = field(default_factory=dict)
+    timeout_s: float = 120
 
     def argv(self, *args: str) -> list[str]:
         return [sys.executable, "-m", "jobctl", *args]
@@ -54,7 +57,7 @@ class Lab:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=120,
+            timeout=self.timeout_s,
         )
         said = Said(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in said.err, said.err
@@ -78,6 +81,16 @@ class Lab:
     def runs_on_host(self) -> list[str]:
         folder = self.work_dir / "runs"
         return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+@contextmanager
+def killed_on_failure(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Whoever leaves the block early, by a failure or for want of time, does not wait for the process for ever."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
 
 
 def python(source: str, *args: str) -> list[str]:

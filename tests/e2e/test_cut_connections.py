@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import Lab, python
+from tests.e2e.lab import Lab, killed_on_failure, python
 from tests.sshd import Sshd, running_sshd
 
 SPEAK = """
@@ -57,13 +57,16 @@ def test_a_followed_log_arrives_whole_although_the_connection_is_cut_again_and_a
     lab.write_config(python(SPEAK_IN_TURNS, str(signals)))
     run_id = lab.submit()
     received = bytearray()
-    with subprocess.Popen(
-        lab.argv("logs", "-f", run_id),
-        cwd=lab.laptop,
-        env=lab.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as follower:
+    with (
+        subprocess.Popen(
+            lab.argv("logs", "-f", run_id),
+            cwd=lab.laptop,
+            env=lab.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as follower,
+        killed_on_failure(follower),
+    ):
         assert follower.stdout and follower.stderr
         for turn in range(4):
             while f"end of turn {turn}\n".encode() not in received:
@@ -129,13 +132,16 @@ def test_ctrl_c_detaches_from_a_log_and_the_run_goes_on(ssh_lab: Lab, tmp_path: 
     wait = "import os, sys, time\nprint('up', flush=True)\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.05)"
     lab.write_config(python(wait, str(gate)))
     run_id = lab.submit()
-    with subprocess.Popen(
-        lab.argv("logs", "-f", run_id),
-        cwd=lab.laptop,
-        env=lab.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as follower:
+    with (
+        subprocess.Popen(
+            lab.argv("logs", "-f", run_id),
+            cwd=lab.laptop,
+            env=lab.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as follower,
+        killed_on_failure(follower),
+    ):
         assert follower.stdout and follower.stderr
         follower.stdout.read(1)
         follower.send_signal(signal.SIGINT)

@@ -9,6 +9,7 @@ not the rank's own; SIGTERM ends launcher (15) and ranks. Which of it happens is
     hang_attempts            in so many first attempts nothing is ever printed
     die_attempts             in so many first attempts the ranks cannot connect
     fail                     {rank: {"text": ..., "exit": code} or {"signal": number}}: that rank fails at iteration 2
+    finish                   {"signal": number}: rank 0 says that it is finished, and falls
     exit                     what the launcher exits with in the end, whatever happened
     stay                     ranks live on after the launcher has ended
     save                     folder for the checkpoints
@@ -71,6 +72,9 @@ def rank_main(rank: int, resume_from: str | None, iters: int) -> int:
         save(iters)
     if PLAN.get("stay"):
         time.sleep(3600)
+    if rank == 0 and "finish" in PLAN:
+        say("Total Flops: 62912496     Total Params: 739467")
+        fail(PLAN["finish"])
     return 0
 
 

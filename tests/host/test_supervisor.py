@@ -111,6 +111,45 @@ def test_training_is_followed_once_and_leaves_its_best(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "train-1" / "logs" / "train.log").read_text().count("[TRAIN]") == 4
 
 
+BEST = "output/best_model/model.pdparams"
+
+
+def test_a_training_that_falls_after_it_was_finished_has_succeeded_and_a_warning_tells_how(tmp_path: Path) -> None:
+    stage = train_stage({"finish": {"signal": 11}}, must_leave=[BEST], finished_when="^Total Flops: ")
+    status = run_job(tmp_path, make_job("finished-1", [stage, python_stage("after", "pass")]))
+    assert status["state"] == "SUCCEEDED", status
+    assert [stage["exit_code"] for stage in status["stages"]] == [250, 0]
+    assert [(warning["kind"], warning["text"]) for warning in status["warnings"]] == [
+        ("exit", "train: exit code 250 after it was finished; all that it must leave is there")
+    ]
+    assert status["verdict"] is None
+
+
+UNFINISHED: dict[str, Json] = {
+    "something is missing that it must leave": train_stage(
+        {"finish": {"signal": 11}}, must_leave=[BEST, "output/last"], finished_when="^Total Flops: "
+    ),
+    "it fell before it said so": train_stage(
+        {"iters": 4, "kill_at": [[0, 4, "end"]], "save_interval": 2}, must_leave=[BEST], finished_when="^Total Flops: "
+    ),
+    "another step than the last had said so": {
+        "name": "train",
+        "steps": [
+            {"argv": ["sh", "-c", "echo Total Flops: 1; mkdir -p output/best_model; echo w > " + BEST]},
+            {"argv": ["sh", "-c", "exit 7"]},
+        ],
+        "must_leave": [BEST],
+        "finished_when": "^Total Flops: ",
+    },
+}
+
+
+@pytest.mark.parametrize("name", UNFINISHED)
+def test_a_training_is_not_taken_for_finished_when(tmp_path: Path, name: str) -> None:
+    status = run_job(tmp_path, make_job("unfinished-1", [UNFINISHED[name]]))
+    assert (status["state"], status["stages"][0]["state"]) == ("FAILED", "FAILED"), status
+
+
 RANK_FAILURES: dict[str, tuple[Json, str]] = {
     "the cause stands in the log of another rank than 0": (
         {"fail": {"1": {"text": "ValueError: label 255 is out of range", "exit": 7}}},

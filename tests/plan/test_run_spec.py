@@ -67,6 +67,7 @@ def test_nothing_is_left_to_decide_but_cards_and_attempt() -> None:
         "must_leave": ["output/model"],
         "fatal_lines": [],
         "started_when": "TRAIN",
+        "finished_when": None,
         "start_timeout_s": 60.0,
         "start_attempts": 3,
         "hang_timeout_s": None,

@@ -1,9 +1,11 @@
-"""paramiko's Transport with five repairs (paramiko 5.1.0, OpenSSH 9.2).
+"""paramiko's Transport with six repairs (paramiko 5.1.0, OpenSSH 9.2).
 
 - A peer that is silent is found out. paramiko's keepalive asks for no answer, so it finds nothing: we ask for one.
 - A reply that paramiko's own thread has to send while new keys are negotiated waited 30 s for that same thread and then
   killed the connection ("Key-exchange timed out waiting for key negotiation"): a channel that the server closes in that
   moment, which at the end of a gigabyte is the usual moment. Such replies are kept until the keys are there.
+- What other threads had to say meanwhile was sent after those replies: an end of input after its channel's goodbye, for
+  which the server hung up. All messages of that time are kept in order, and none follows its channel's goodbye.
 - A program that a signal ended is known by its signal.
 - The login service is asked for once, not with every key: asyncssh 2.24 hangs up at the second time. (paramiko's own
   ServiceRequestingTransport sleeps, and may miss an answer that comes at once.)
@@ -24,6 +26,7 @@ from paramiko.auth_handler import AuthHandler
 from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 from paramiko.packet import Packetizer
 
+from jobctl.remote.ssh.closed import ClosedChannels
 from jobctl.remote.ssh.line import Line
 from jobctl.remote.ssh.settings import Tuning
 
@@ -79,10 +82,11 @@ class Session(paramiko.Transport):
         super().__init__(sock, packetizer_class=_Packets)
         self._tuning = tuning
         self._held: list[paramiko.Message] = []
+        self._closed = ClosedChannels()
+        self.clear_to_send_lock = threading.RLock()  # type: ignore[assignment]  # `_parse_newkeys` takes it twice
         self._exit_signals: dict[int, int] = {}
         self.login_served = False
         self.packetizer.REKEY_BYTES = tuning.rekey_bytes
-        self.clear_to_send_timeout = 3600.0  # on a slow line two windows of data stand before the peer's answer
         self._channel_handler_table = {  # a table of the class, here of the instance
             **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
             MSG_CHANNEL_REQUEST: self._on_channel_request,
@@ -167,16 +171,27 @@ class Session(paramiko.Transport):
         self.packetizer.send_message(request)
 
     def _send_user_message(self, data: paramiko.Message) -> None:
-        if threading.current_thread() is self and not self.clear_to_send.is_set():
-            self._held.append(data)
-        else:
-            super()._send_user_message(data)  # type: ignore[misc]
+        """Send it, or keep it while keys are negotiated: of each channel, at most its window."""
+        with self.clear_to_send_lock:
+            if not self.is_active() or not self._closed.admits(data.asbytes()):
+                return
+            if self.clear_to_send.is_set():
+                self._send_message(data)  # type: ignore[attr-defined]
+            else:
+                self._held.append(data)
 
     def _parse_newkeys(self, m: paramiko.Message) -> None:
-        super()._parse_newkeys(m)  # type: ignore[misc]
-        held, self._held = self._held, []
-        for message in held:
-            self._send_user_message(message)
+        with self.clear_to_send_lock:
+            super()._parse_newkeys(m)  # type: ignore[misc]
+            held, self._held = self._held, []
+            for message in held:
+                self._send_message(message)  # type: ignore[attr-defined]
+
+    def _parse_channel_open_success(self, m: paramiko.Message) -> None:
+        m.get_int()
+        self._closed.opened(m.get_int())
+        m.rewind()
+        super()._parse_channel_open_success(m)  # type: ignore[misc]
 
     def _on_channel_request(self, channel: paramiko.Channel, m: paramiko.Message) -> None:
         if m.get_text() == "exit-signal":
