@@ -5,6 +5,7 @@ Also what has worked with them: what hosts and runs tell is noted in the lock wh
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from jobctl.remote.connect import connect
 from jobctl.spec.bundle import Contents
 from jobctl.spec.lock import Lock, Package, Target
 from jobctl.spec.lock import Resolution as Resolution  # the command line's too
+
+_HOSTS_PYTHON = "python3"
 
 
 @dataclass(frozen=True)
@@ -56,22 +59,28 @@ def pin(
     tell: Listener,
     book: Records,
     bundle: Contents | None = None,
+    runtime: str = "bare",
 ) -> Pinned | None:
     """The versions for this job on this host. None: it installs nothing, or the host's pip cannot tell before.
 
-    `code`: what `job.json` says of the code, which the host has. `bundle`: that has the packages. Raises InputError,
+    `code`: what `job.json` says of the code, which the host has. `bundle`: that has the packages. `runtime`: with
+    containers the image's Python counts, which is not asked: without a bundle nothing is pinned. Raises InputError,
     where the packages contradict each other or cannot be had; nothing is written then.
     """
     environment = written.job.environment
     if not environment.install:
         return None
+    if runtime != "bare" and bundle is None:
+        tell.note("versions are not pinned for containers: pip takes the newest in the image")
+        return None
     lock = read_lock(written.config)
     digests = {Pinned(each).digest: each.number for each in lock.resolutions}
-    question = _Question(channel, written, code)
+    question = _Question(channel, written, code, environment.python if runtime == "bare" else _HOSTS_PYTHON)
     told = question.ask("asked", digests=list(digests))
     lock = change_lock(written.config, lambda now: now.note(worked(digests, told.get("facts"), book)))
     target, asks = _target(channel, told), told.get("asks")
     if bundle is not None:
+        target = target if runtime == "bare" else Target(arch=target.arch, python=bundle.target.python)
         return _pin_bundle(written, bundle, target, asks, channel.host, tell)
     found = None if upgrade else lock.find(asks, target)
     if found is None:
@@ -122,14 +131,14 @@ def _why(lock: Lock, upgrade: bool, host: str) -> str:
 class _Question:
     """What both requests about packages say of the job."""
 
-    def __init__(self, channel: HostChannel, written: Written, code: Mapping[str, Any]) -> None:
+    def __init__(self, channel: HostChannel, written: Written, code: Mapping[str, Any], python: str) -> None:
         environment = written.job.environment
         wanted = {name for arguments in environment.install for name in named_files(list(arguments))}
         helpers = written.template.helpers if any(name.startswith("../") for name in wanted) else {}
         self._channel = channel
         self._payload = b"".join(helpers.values())
         self._params: dict[str, Any] = {
-            "environment": {"python": environment.python, "install": [list(words) for words in environment.install]},
+            "environment": {"python": python, "install": [list(words) for words in environment.install]},
             "code": dict(code),
             "files": [[f"template/{path}", len(content)] for path, content in helpers.items()],
         }
@@ -189,6 +198,15 @@ def worked(digests: Mapping[str, int], facts: object, book: Records) -> dict[int
         if record.packages in digests and (record.status or {}).get("state") == SUCCEEDED:
             found[digests[record.packages]].setdefault("training", record.run_id)
     return found
+
+
+def held_packages(book: Records) -> list[str]:
+    """Digests of the packages that locks of configs submitted from here use now. A damaged lock holds none."""
+    found: set[str] = set()
+    for path in {record.lock for record in book.all() if record.lock}:
+        with contextlib.suppress(InputError):
+            found.update(Pinned(each).digest for each in read_lock(Path(path)).resolutions if each.current)
+    return sorted(found)
 
 
 def lock(

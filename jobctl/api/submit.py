@@ -27,6 +27,7 @@ from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
 from jobctl.errors import ConnectionLost, InputError, JobctlError
 from jobctl.laptop.bundle_file import Bundle
+from jobctl.laptop.lock_file import path_of
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
@@ -148,6 +149,7 @@ def _new_record(written: prepare.Written, host: Host) -> Record:
     now = time.time()
     run_id = make_run_id(written.job.name, date.fromtimestamp(now), secrets.token_hex(2))
     record = Record(run_id, written.job.name, host.name, host.model_dump(mode="json"), now, config=str(written.config))
+    record.lock = str(path_of(written.config.absolute()))
     record.token = secrets.token_hex(16)
     return record
 
@@ -166,7 +168,8 @@ def _send(
     job = written.job
     code = _send_code(channel, job, inputs, tell)
     contents = packages.bundle.contents if packages.bundle else None
-    pinned = locking.pin(channel, written, code, packages.upgrade, tell, book, contents)
+    runtime = record.host["runtime"]
+    pinned = locking.pin(channel, written, code, packages.upgrade, tell, book, contents, runtime)
     brought = _send_packages(channel, inputs, tell)
     data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(

@@ -8,7 +8,9 @@ from typing import Any
 
 from jobctl.api import prepare
 from jobctl.api.listener import Listener, Silent
+from jobctl.api.locking import held_packages
 from jobctl.errors import InputError, JobctlError
+from jobctl.laptop.records import Records
 from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
 from jobctl.spec.inventory import Host
@@ -51,33 +53,38 @@ def gc(
     unpulled: bool = False,
     datasets: bool = False,
     listener: Listener | None = None,
+    records: Records | None = None,
 ) -> Tidying:
     """What could go on the hosts, and with `delete` goes. Raises InputError; a silent host stops no other.
 
     `older_than`: such as 12h, 30d, 4w. `unpulled`: also runs whose results were not pulled. `datasets`: also datasets
-    that no run needs.
+    that no run needs. An environment stays as long as the lock of a config that was submitted from here uses it.
     """
     tell = listener or Silent()
     older_than_s = parse_age(older_than)
+    held = held_packages(records or Records())
     hosts = [prepare.load_host(inventory, host)] if host else prepare.load_hosts(inventory)
     items: list[Tidied] = []
     errors: dict[str, JobctlError] = {}
     for target in hosts:
         tell.note(f"{'clearing up' if delete else 'looking through'} {target.name}")
         try:
-            items += _ask(target, older_than_s, delete, unpulled, datasets)
+            items += _ask(target, older_than_s, delete, unpulled, datasets, held)
         except JobctlError as error:
             errors[target.name] = error
     return Tidying(tuple(items), delete, errors)
 
 
-def _ask(target: Host, older_than_s: float, delete: bool, unpulled: bool, datasets: bool) -> list[Tidied]:
+def _ask(
+    target: Host, older_than_s: float, delete: bool, unpulled: bool, datasets: bool, held: list[str]
+) -> list[Tidied]:
     found: list[Tidied] = []
     wanted: dict[str, Any] = {
         "older_than_s": older_than_s,
         "delete": delete,
         "unpulled": unpulled,
         "datasets": datasets,
+        "packages": held,
     }
     with connect(target) as channel, channel.exchange("gc", **wanted) as exchange:
         for header, _ in exchange:

@@ -32,20 +32,20 @@ def make_calls(install: List[List[str]], lock: Json, code: Path, wheels: Optiona
             calls.append(Call(where + kept + ["-c", str(folder / name)], (name, _text(lines))))
             continue
         rows = [row for row in lock["packages"] if row["list"] == number]
-        if rows:
-            name = "jobctl-locked-{}.txt".format(number + 1)
-            lines = [] if wheels else option_lines(requirement_files([arguments], folder_reader(code)))
-            kept = options_of(arguments)
+        lines = [] if wheels else option_lines(requirement_files([arguments], folder_reader(code)))
+        kept = options_of(arguments)
+        for suffix, pins in _pins(rows):
+            name = "jobctl-locked-{}{}.txt".format(number + 1, suffix)
             options = where + (without_index(kept) if wheels else kept)
-            calls.append(Call(options + ["--no-deps", "-r", str(folder / name)], (name, _text(lines + _pins(rows)))))
+            calls.append(Call(options + ["--no-deps", "-r", str(folder / name)], (name, _text(lines + pins))))
     return calls
 
 
-def _pins(rows: List[Json]) -> List[str]:
-    """Exact versions; with hashes where all have one: pip wants all or none."""
-    if all(row.get("sha256") for row in rows):
-        return ["{name}=={version} --hash=sha256:{sha256}".format(**row) for row in rows]
-    return ["{name}=={version}".format(**row) for row in rows]
+def _pins(rows: List[Json]) -> List[Tuple[str, List[str]]]:
+    """Exact versions, those without a hash in a file of their own: pip wants hashes for all or none."""
+    hashed = ["{name}=={version} --hash=sha256:{sha256}".format(**row) for row in rows if row.get("sha256")]
+    others = ["{name}=={version}".format(**row) for row in rows if not row.get("sha256")]
+    return [(suffix, pins) for suffix, pins in (("", hashed), ("-unhashed", others)) if pins]
 
 
 def _text(lines: List[str]) -> str:

@@ -45,6 +45,8 @@ class Record:
     config: str = ""
     packages: str = ""
     """Digest of the packages that it is held to: the lock's resolution."""
+    lock: str = ""
+    """Where the config's lock is."""
 
 
 class Records:
