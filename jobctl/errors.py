@@ -15,6 +15,7 @@ JobctlError
 │   ├── ConnectionLost             it was there and is gone; the run on the host is not touched by it
 │   ├── PythonMissing              no Python, or one older than 3.7
 │   ├── NoSpace                    the host's disk or quota is full
+│   ├── ContainerError             its container engine, or the job's image, is not to be had
 │   ├── NoCardsFree                others have the cards, and the submit was not to wait for them
 │   └── HostProgramError           the host program said no, or something that is not our protocol
 ├── TransferError         exit 4   bytes that did not arrive as they were sent
@@ -128,6 +129,10 @@ class PythonMissing(HostError):
 
 
 class NoSpace(HostError):
+    pass
+
+
+class ContainerError(HostError):
     pass
 
 

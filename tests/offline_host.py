@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sshd import Sshd, running_sshd
+from tests.sshd import Sshd
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,12 @@ def offline_host(folder: Path) -> Iterator[OfflineHost]:
             _ip("-n", name, "link", "set", "lo", "up")
         except (subprocess.CalledProcessError, FileNotFoundError) as error:
             pytest.skip(f"this machine does not let its root make network namespaces: {error}")
-        with running_sshd(folder, before=["ip", "netns", "exec", name], address=host) as sshd:
+        sshd = Sshd(folder, prefix=["ip", "netns", "exec", name], address=host)
+        sshd.start()
+        try:
             yield OfflineHost(sshd, name)
+        finally:
+            sshd.stop()
     finally:
         subprocess.run(["ip", "link", "del", ours], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)

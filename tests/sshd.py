@@ -29,23 +29,26 @@ START_TIMEOUT_S = 20.0
 
 
 class Sshd:
-    """One server. `options` are lines of sshd_config that come first, so that they win. `before`: words that start it
-    elsewhere, such as in a network namespace, where it has `address`."""
+    """One server. `options` are lines of sshd_config that come first, so that they win. `user`: another one to log in.
+
+    `prefix`: what goes before its command line, such as a way into a namespace, where it listens on `address`.
+    """
 
     def __init__(
         self,
         folder: Path,
         options: Sequence[str] = (),
         host_key: str = "ed25519",
-        before: Sequence[str] = (),
+        user: str | None = None,
+        prefix: Sequence[str] = (),
         address: str = "127.0.0.1",
     ) -> None:
-        self.program = find_sshd()
-        self.before = tuple(before)
         self.address = address
+        self.program = find_sshd()
         self.folder = folder
         self.options = tuple(options)
-        self.user = getpass.getuser()
+        self.user = user or getpass.getuser()
+        self._prefix = list(prefix)
         self.port = free_port()
         self.home = folder / "home"
         self.identity = folder / "client_key"
@@ -109,7 +112,7 @@ class Sshd:
         config = self.folder / "sshd_config"
         config.write_text("\n".join([*self.options, *self._config()]) + "\n")
         self.log.write_text("")
-        argv = [*self.before, self.program, "-D", "-f", str(config), "-E", str(self.log)]
+        argv = [*self._prefix, self.program, "-D", "-f", str(config), "-E", str(self.log)]
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_TIMEOUT_S
         while "Server listening" not in self.log.read_text():
@@ -194,11 +197,11 @@ def running_sshd(
     folder: Path,
     options: Sequence[str] = (),
     host_key: str = "ed25519",
-    before: Sequence[str] = (),
-    address: str = "127.0.0.1",
+    user: str | None = None,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Sshd]:
     """A server that is stopped at the end, with all its sessions."""
-    server = Sshd(folder, options, host_key, before, address)
+    server = Sshd(folder, options, host_key, user, prefix)
     server.start()
     try:
         yield server

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from jobctl.api.planning import plan, render
     from jobctl.api.results import pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, known_runs, runs, status
+    from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
+    from jobctl.api.sending import Delivery, send, submit_each
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Bundled": "bundling",
+    "Delivery": "sending",
     "LogFollower": "logs",
     "Piece": "logs",
     "RunView": "runs",
@@ -35,11 +38,10 @@ _HOMES = {
     "Tidied": "tidying",
     "Tidying": "tidying",
     "Adopted": "adopting",
-    "Bundled": "bundling",
-    "bundle": "bundling",
-    "check_bundle": "bundling",
     "adopt": "adopting",
+    "bundle": "bundling",
     "cancel": "runs",
+    "check_bundle": "bundling",
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
@@ -51,14 +53,18 @@ _HOMES = {
     "render": "planning",
     "resume": "resuming",
     "runs": "runs",
+    "runs_as_they_come": "runs",
     "schema": "texts",
+    "send": "sending",
     "status": "runs",
     "submit": "submit",
+    "submit_each": "sending",
 }
 
 __all__ = [
     "Adopted",
     "Bundled",
+    "Delivery",
     "LogFollower",
     "Piece",
     "RunView",
@@ -80,9 +86,12 @@ __all__ = [
     "render",
     "resume",
     "runs",
+    "runs_as_they_come",
     "schema",
+    "send",
     "status",
     "submit",
+    "submit_each",
 ]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jobctl.api import prepare
 from jobctl.api.listener import Listener, Silent
@@ -11,6 +12,7 @@ from jobctl.errors import JobctlError
 from jobctl.laptop.records import Record, Records
 from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
+from jobctl.remote.fanout import ask_each
 from jobctl.spec.inventory import Host
 
 
@@ -31,9 +33,10 @@ def adopt(
     by: str | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
+    announce: Callable[[Sequence[Record], Sequence[str]], None] = lambda found, cleared: None,
 ) -> Adopted:
     """Find the runs on the hosts of an inventory; with `by` only what that user has submitted. Raises InputError; a
-    host that does not answer stops no other.
+    host that does not answer stops no other. `announce` hears of each host as it answers: runs found, submits cleared.
 
     A record of this laptop that is damaged is written anew, as one that it has lost.
 
@@ -41,30 +44,47 @@ def adopt(
     """
     tell, book = listener or Silent(), records or Records()
     hosts = [prepare.load_host(inventory, host)] if host else prepare.load_hosts(inventory)
+    tell.note(f"asking {', '.join(target.name for target in hosts)}")
     found: list[Record] = []
     cleared: set[str] = set()
     errors: dict[str, JobctlError] = {}
-    for target in hosts:
-        tell.note(f"asking {target.name}")
-        try:
-            with connect(target) as channel:
-                there = Answer(channel.host, channel.call("runs").header).runs()
-                cleared.update(Answer(channel.host, channel.call("discard_stale").header).run_ids("run_ids"))
-        except JobctlError as error:
-            errors[target.name] = error
+    for outcome in ask_each(hosts, _ask):
+        target = outcome.item
+        if outcome.error:
+            errors[target.name] = outcome.error
             continue
+        there, discarded = outcome.value
         known = {record.run_id: record for record in book.all()}
-        for run_id, status in there.items():
-            if run_id not in known and by is not None and not is_by(status.get("submitted_by"), by):
-                continue
-            record = known.get(run_id) or _new_record(run_id, status, target)
-            if not record.told:
-                found.append(record)
-            record.told = True
-            book.seen(record, status)
-            book.save(record)  # to know it is all that an adopt does: whether it could be written counts
-        cleared.update(_forget_cut_submits(known.values(), target, there, book))
+        new = _learn(there, known, target, by, book)
+        gone = {*discarded, *_forget_cut_submits(known.values(), target, there, book)}
+        announce(new, sorted(gone - cleared))
+        found += new
+        cleared |= gone
     return Adopted(tuple(found), tuple(sorted(cleared)), errors)
+
+
+def _ask(host: Host) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The host's runs, by their ids, and the cut submits that it has cleared away."""
+    with connect(host) as channel:
+        there = Answer(channel.host, channel.call("runs").header).runs()
+        return there, Answer(channel.host, channel.call("discard_stale").header).run_ids("run_ids")
+
+
+def _learn(
+    there: Mapping[str, dict[str, Any]], known: Mapping[str, Record], host: Host, by: str | None, book: Records
+) -> list[Record]:
+    """The runs of a host that this machine did not know; it does now."""
+    new: list[Record] = []
+    for run_id, status in there.items():
+        if run_id not in known and by is not None and not is_by(status.get("submitted_by"), by):
+            continue
+        record = known.get(run_id) or _new_record(run_id, status, host)
+        if not record.told:
+            new.append(record)
+        record.told = True
+        book.seen(record, status)
+        book.save(record)  # to know it is all that an adopt does: whether it could be written counts
+    return new
 
 
 def is_by(submitted_by: object, user: str) -> bool:

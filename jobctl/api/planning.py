@@ -19,11 +19,20 @@ def render(config: str | Path, sets: Sequence[str] = ()) -> Job:
 
 
 def plan(
-    config: str | Path, inventory: str | Path, *, host: str | None = None, sets: Sequence[str] = ()
+    config: str | Path,
+    inventory: str | Path,
+    *,
+    host: str | None = None,
+    more_hosts: Sequence[str] = (),
+    sets: Sequence[str] = (),
+    direct: bool = False,
 ) -> tuple[Job, tuple[Item, ...]]:
-    """The job and the steps that a submit would take. Raises InputError and its kinds."""
+    """The job and the steps that a submit would take. Raises InputError and its kinds.
+
+    `more_hosts`: those that get a run each beside `host`; `direct`: they are sent everything from here.
+    """
     written = prepare.load(config, sets)
-    target = prepare.load_target(inventory, host)
+    target = prepare.load_host(inventory, host)
     inputs = prepare.gather_inputs(written, keep_caches=False)
     items = make_plan(
         written.job,
@@ -31,6 +40,8 @@ def plan(
         code=_tree(inputs.code) if inputs.code else None,
         data={name: _tree(tree) for name, tree in inputs.data.items()},
         files=make_run_files(written.job, written.template.helpers),
+        more=[prepare.load_host(inventory, name) for name in more_hosts],
+        direct=direct,
         pins=_pins(written),
     )
     return written.job, items

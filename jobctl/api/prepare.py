@@ -40,6 +40,8 @@ class Inputs:
     """Packages that a bundle brings, in place of the indexes."""
     downloads: TreeSource | None = None
     """What the stages would download."""
+    bundle: Bundle | None = None
+    """Where code, wheels and downloads are from."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +66,6 @@ def load(config: str | Path, sets: Sequence[str] = ()) -> Written:
 def load_host(inventory: str | Path, name: str | None) -> Host:
     """One host of an inventory file. Raises InputError and its kinds."""
     return _placed(pick_host(_load_inventory(inventory), name), inventory)
-
-
-def load_target(inventory: str | Path, name: str | None) -> Host:
-    """As `load_host`, for a host that is to run something. Raises InputError for what cannot be done there yet."""
-    host = load_host(inventory, name)
-    if host.runtime != "bare":
-        raise InputError(
-            "jobctl cannot run stages in containers yet, and does not quietly run them outside of one",
-            where=f"{inventory}: host {host.name}",
-            value=f"runtime: {host.runtime}",
-            hint="`runtime: bare` runs them on the host itself, with its own CANN and Python",
-        )
-    return host
 
 
 def load_hosts(inventory: str | Path) -> list[Host]:
@@ -110,7 +99,7 @@ def gather_inputs(written: Written, *, keep_caches: bool = True, bundle: Bundle 
         }
         if bundle is not None:
             trees = [bundle.tree("code"), bundle.tree("wheels"), bundle.tree("downloads")]
-            return Inputs(trees[0], data, _secrets(job), trees[1], trees[2])
+            return Inputs(trees[0], data, _secrets(job), trees[1], trees[2], bundle)
         return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
     finally:
         cache.close()
@@ -163,6 +152,7 @@ def submission_digest(written: Written, host: Host, inputs: Inputs, wish: Wish) 
     parts: dict[str, Any] = {
         "job": job_digest(written.job),
         "host": [host.name, host.address, host.port, host.user, host.work_dir, host.lease_dir],
+        "runtime": [host.runtime, host.container.model_dump(mode="json")],
         "wish": asdict(wish),
         "code": inputs.code.manifest.digest() if inputs.code else None,
         "bundle": [tree.manifest.digest() for tree in (inputs.wheels, inputs.downloads) if tree],

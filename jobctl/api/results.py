@@ -11,6 +11,7 @@ from jobctl.api.runs import host_of
 from jobctl.errors import ConnectionLost, InputError
 from jobctl.laptop.records import Records
 from jobctl.remote.connect import connect
+from jobctl.remote.lanes import Lanes
 from jobctl.remote.pull import Pulled, pull_run
 
 _TRIES = 4
@@ -37,9 +38,9 @@ def pull(
     for attempt in range(_TRIES):
         try:
             tell.note(f"connecting to {record.host_name}")
-            with connect(host_of(record)) as channel:
+            with connect(host_of(record)) as channel, Lanes(channel, tell=tell.note) as lanes:
                 tell.note("comparing what is there")
-                return pull_run(channel, record.run_id, folder, only, tell.progress, by=socket.gethostname())
+                return pull_run(lanes, record.run_id, folder, only, tell.progress, by=socket.gethostname())
         except ConnectionLost as error:
             if attempt == _TRIES - 1:
                 raise

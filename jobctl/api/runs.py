@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,12 +13,9 @@ from jobctl.errors import InputError, JobctlError, RunNotFound
 from jobctl.host.states import FINAL, SUCCEEDED
 from jobctl.laptop.records import Record, Records
 from jobctl.remote.answers import Answer
+from jobctl.remote.fanout import QUIET_S, in_batches
 
-_PARALLEL_HOSTS = 16
 _LONGEST_GRACE_S = 3600
-
-Errors = dict[str, JobctlError]
-"""Run id -> why its host could not say how it is."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +36,25 @@ def runs(*, listener: Listener | None = None, records: Records | None = None) ->
 
     Records that are damaged are named to the listener, and hide no other.
     """
+    return _newest_first(view for batch in runs_as_they_come(listener=listener, records=records) for view in batch)
+
+
+def runs_as_they_come(
+    *, listener: Listener | None = None, records: Records | None = None, quiet_s: float = QUIET_S
+) -> Iterator[list[RunView]]:
+    """As `runs`, in parts, each newest first: what is known once no host has answered for `quiet_s`, then those of
+    slower hosts as they answer, or are given up.
+    """
     book, tell = records or Records(), listener or Silent()
     if damaged := book.damaged():
         what = "records of this machine are damaged" if len(damaged) > 1 else "record of this machine is damaged"
         names = ", ".join(damaged[:5]) + (", ..." if len(damaged) > 5 else "")
         tell.note(f"{len(damaged)} {what} ({names}); written anew by: jobctl adopt -i INVENTORY")
-    return _freshen(book.all(), book, tell)
+    yield from _freshen(book.all(), book, tell, quiet_s=quiet_s)
+
+
+def _newest_first(views: Iterable[RunView]) -> list[RunView]:
+    return sorted(views, key=lambda view: (view.record.submitted_at, view.record.run_id), reverse=True)
 
 
 def known_runs() -> list[Record]:
@@ -58,7 +65,7 @@ def known_runs() -> list[Record]:
 def status(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> RunView:
     """One run. Raises RunNotFound."""
     book = records or Records()
-    return _freshen([book.find(run)], book, listener or Silent(), named=True)[0]
+    return next(_freshen([book.find(run)], book, listener or Silent(), named=True))[0]
 
 
 def cancel(
@@ -131,60 +138,47 @@ def _connected(record: Record, *, ask: bool = True) -> Any:
     return connect(host_of(record), ask=ask)
 
 
-def _freshen(records: Sequence[Record], book: Records, tell: Listener, *, named: bool = False) -> list[RunView]:
-    """Runs as they are now. `named`: somebody asks for this very run."""
+def _freshen(
+    records: Sequence[Record], book: Records, tell: Listener, *, named: bool = False, quiet_s: float | None = None
+) -> Iterator[list[RunView]]:
+    """Runs as they are now, those that need no asking with the first part. `named`: somebody asks for this very run.
+    `quiet_s` None: all in one part.
+    """
     groups: dict[str, list[Record]] = {}
     for record in records:
         if not has_succeeded(record):
             groups.setdefault(repr(sorted(record.host.items(), key=lambda item: item[0])), []).append(record)
     if not named:  # a run that has ended may have been resumed elsewhere; that alone is no reason to ask
         groups = {key: group for key, group in groups.items() if not all(map(is_final, group))}
+    asked = {record.run_id for group in groups.values() for record in group}
     ended = {record.run_id for record in records if is_final(record)}
-    errors: dict[str, JobctlError] = {}
+    ready = [_view(record, None) for record in records if record.run_id not in asked]
     if groups:
-        tell.note(f"asking {', '.join(sorted({group[0].host_name for group in groups.values()}))}")
-        for failed in _at_once([partial(_ask, group, book, len(records) == 1) for group in groups.values()]):
-            errors.update(failed)
-    if not named:
-        errors = {run_id: error for run_id, error in errors.items() if run_id not in ended}
-    now = time.time()
-    return [
-        RunView(
-            record,
-            record.status or {"state": "STAGING", "reason": "submit has not finished"},
-            now - record.seen_at if record.seen_at and record.run_id in errors else None,
-            errors.get(record.run_id),
-        )
-        for record in records
-    ]
+        tell.note(f"asking {_names(groups.values())}")
+    waiting = dict(enumerate(groups.values()))
+    question = partial(_ask, book=book, alone=len(records) == 1)
+    for batch in in_batches(list(groups.values()), question, quiet_s=quiet_s):
+        for outcome in batch:
+            del waiting[outcome.index]
+            errors = outcome.value
+            if not named:
+                errors = {run_id: error for run_id, error in errors.items() if run_id not in ended}
+            ready += [_view(record, errors.get(record.run_id)) for record in outcome.item]
+        if waiting and len(waiting) + len(batch) == len(groups):
+            tell.note(f"no answer yet from {_names(waiting.values())}")
+        yield _newest_first(ready)
+        ready = []
+    if not groups:
+        yield ready
 
 
-def _at_once(questions: Sequence[Callable[[], Errors]]) -> Iterator[Errors]:
-    """The answers as they come, from at most _PARALLEL_HOSTS questions at a time.
+def _names(groups: Iterable[Sequence[Record]]) -> str:
+    return ", ".join(sorted({group[0].host_name for group in groups}))
 
-    Daemon threads, not an executor: Ctrl-C must not wait for a host that is silent.
-    """
-    todo: queue.SimpleQueue[Callable[[], Errors]] = queue.SimpleQueue()
-    answers: queue.SimpleQueue[Errors | BaseException] = queue.SimpleQueue()
 
-    def work() -> None:
-        with suppress(queue.Empty):
-            while True:
-                question = todo.get_nowait()
-                try:
-                    answers.put(question())
-                except BaseException as error:
-                    answers.put(error)
-
-    for question in questions:
-        todo.put(question)
-    for _ in range(min(_PARALLEL_HOSTS, len(questions))):
-        threading.Thread(target=work, daemon=True, name="jobctl-ask").start()
-    for _ in questions:
-        answer = answers.get()
-        if isinstance(answer, BaseException):
-            raise answer
-        yield answer
+def _view(record: Record, error: JobctlError | None) -> RunView:
+    status = record.status or {"state": "STAGING", "reason": "submit has not finished"}
+    return RunView(record, status, time.time() - record.seen_at if record.seen_at and error else None, error)
 
 
 def _ask(group: Sequence[Record], book: Records, alone: bool) -> dict[str, JobctlError]:

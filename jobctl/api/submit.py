@@ -15,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -26,9 +27,9 @@ from jobctl.api.code_ref import resolve_on_host
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.wish import Wish, await_cards, refusal
 from jobctl.errors import ConnectionLost, InputError, JobctlError
-from jobctl.laptop.bundle_file import Bundle
 from jobctl.laptop.lock_file import path_of
 from jobctl.laptop.records import Record, Records
+from jobctl.plan.container import make_container
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
 from jobctl.remote.answers import Answer
@@ -42,14 +43,6 @@ _SECRETS = "secrets.json"
 
 
 @dataclass(frozen=True)
-class _Packages:
-    """Where packages come from."""
-
-    upgrade: bool
-    bundle: Bundle | None
-
-
-@dataclass(frozen=True)
 class Submitted:
     """A run that the host has. `again`: an earlier, cut submit of the same thing had begun it."""
 
@@ -57,6 +50,14 @@ class Submitted:
     host: str
     state: str
     again: bool
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is there already where several hosts get a run each."""
+
+    channel: HostChannel
+    inputs: prepare.Inputs
 
 
 def submit(
@@ -73,30 +74,30 @@ def submit(
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
+    prepared: Prepared | None = None,
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
     `upgrade`: the newest packages, in place of the lock's. `bundle`: takes code, packages and downloads from this file,
-    and nothing on the host asks a network. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0
-    it returns once the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError,
-    HostError, TransferError and their kinds. Then nothing
-    runs, unless the error says that it may.
+    and nothing on the host asks a network. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns once
+    the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError, HostError,
+    TransferError and their kinds. Then nothing runs, unless the error says that it may.
     """
     tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
-    target = prepare.load_target(inventory, host)
-    if upgrade and bundle is not None:
-        raise InputError("--upgrade asks an index, and --bundle asks none", next_command="jobctl bundle --upgrade")
-    bundled = bundling.open_for(written, bundle, tell) if bundle is not None else None
-    inputs = _read_inputs(written, tell, bundled)
+    target = prepare.load_host(inventory, host)
+    container = make_container(written.job, target)
+    inputs = prepared.inputs if prepared else read_inputs(written, tell, bundle)
+    _check_upgrade(upgrade, inputs)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:
         again = record.sent
-        tell.note(f"connecting to {target.name}")
+        if not prepared:
+            tell.note(f"connecting to {target.name}")
         try:
-            with connect(target) as channel:
-                answer = _send(channel, written, inputs, record, wish, _Packages(upgrade, bundled), tell, book)
+            with nullcontext(prepared.channel) if prepared else connect(target) as channel:
+                answer = _send(channel, written, inputs, container, record, wish, upgrade, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -109,6 +110,11 @@ def submit(
         book.seen(record, status)
         _tell_warnings(status, tell)
         return _tell(Submitted(record.run_id, target.name, status["state"], again), wish, record, book, announce)
+
+
+def _check_upgrade(upgrade: bool, inputs: prepare.Inputs) -> None:
+    if upgrade and inputs.bundle is not None:
+        raise InputError("--upgrade asks an index, and --bundle asks none", next_command="jobctl bundle --upgrade")
 
 
 def _tell(
@@ -135,9 +141,11 @@ def _tell_warnings(status: dict[str, Any], tell: Listener) -> None:
         tell.note(f"warning: {warning['text']}")
 
 
-def _read_inputs(written: prepare.Written, tell: Listener, bundle: Bundle | None) -> prepare.Inputs:
+def read_inputs(written: prepare.Written, tell: Listener, bundle: str | Path | None = None) -> prepare.Inputs:
+    """Code, data and secrets of this machine, or of a bundle; what is left out is told. Raises InputError."""
+    opened = bundling.open_for(written, bundle, tell) if bundle is not None else None
     tell.note("reading code and data")
-    inputs = prepare.gather_inputs(written, bundle=bundle)
+    inputs = prepare.gather_inputs(written, bundle=opened)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
@@ -158,18 +166,18 @@ def _send(
     channel: HostChannel,
     written: prepare.Written,
     inputs: prepare.Inputs,
+    container: dict[str, Any] | None,
     record: Record,
     wish: Wish,
-    packages: _Packages,
+    upgrade: bool,
     tell: Listener,
     book: Records,
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
     job = written.job
     code = _send_code(channel, job, inputs, tell)
-    contents = packages.bundle.contents if packages.bundle else None
-    runtime = record.host["runtime"]
-    pinned = locking.pin(channel, written, code, packages.upgrade, tell, book, contents, runtime)
+    contents, runtime = inputs.bundle.contents if inputs.bundle else None, record.host["runtime"]
+    pinned = locking.pin(channel, written, code, upgrade, tell, book, contents, runtime)
     brought = _send_packages(channel, inputs, tell)
     data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
     spec = make_run_spec(
@@ -182,6 +190,7 @@ def _send(
         exclusive=wish.exclusive,
         wait_s=wish.wait_s,
         lease_dir=record.host["lease_dir"],
+        container=container,
         lock=pinned.spec if pinned else None,
     )
     files = make_run_files(job, written.template.helpers)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jobctl.api import prepare
@@ -13,6 +15,7 @@ from jobctl.errors import InputError, JobctlError
 from jobctl.laptop.records import Records
 from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
+from jobctl.remote.fanout import ask_each
 from jobctl.spec.inventory import Host
 
 _UNITS_S = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -53,30 +56,34 @@ def gc(
     unpulled: bool = False,
     datasets: bool = False,
     listener: Listener | None = None,
+    announce: Callable[[Sequence[Tidied]], None] = lambda items: None,
     records: Records | None = None,
 ) -> Tidying:
     """What could go on the hosts, and with `delete` goes. Raises InputError; a silent host stops no other.
 
     `older_than`: such as 12h, 30d, 4w. `unpulled`: also runs whose results were not pulled. `datasets`: also datasets
     that no run needs. An environment stays as long as the lock of a config that was submitted from here uses it.
+    `announce` hears what is on each host as it answers.
     """
     tell = listener or Silent()
     older_than_s = parse_age(older_than)
-    held = held_packages(records or Records())
     hosts = [prepare.load_host(inventory, host)] if host else prepare.load_hosts(inventory)
     items: list[Tidied] = []
     errors: dict[str, JobctlError] = {}
-    for target in hosts:
-        tell.note(f"{'clearing up' if delete else 'looking through'} {target.name}")
-        try:
-            items += _ask(target, older_than_s, delete, unpulled, datasets, held)
-        except JobctlError as error:
-            errors[target.name] = error
+    tell.note(f"{'clearing up' if delete else 'looking through'} {', '.join(target.name for target in hosts)}")
+    held = held_packages(records or Records())
+    ask = partial(_ask, older_than_s=older_than_s, delete=delete, unpulled=unpulled, datasets=datasets, held=held)
+    for outcome in ask_each(hosts, ask):
+        if outcome.error:
+            errors[outcome.item.name] = outcome.error
+            continue
+        announce(outcome.value)
+        items += outcome.value
     return Tidying(tuple(items), delete, errors)
 
 
 def _ask(
-    target: Host, older_than_s: float, delete: bool, unpulled: bool, datasets: bool, held: list[str]
+    target: Host, *, older_than_s: float, delete: bool, unpulled: bool, datasets: bool, held: list[str]
 ) -> list[Tidied]:
     found: list[Tidied] = []
     wanted: dict[str, Any] = {

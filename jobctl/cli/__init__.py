@@ -17,6 +17,7 @@ COMMANDS = {
     "init": "Write a starting inventory, config and template into a folder.",
     "render": "Show the job that a config means, with its commands.",
     "plan": "Show the steps of a submit, without doing any.",
+    "send": "Bring a job's code and data to hosts, and start nothing.",
     "submit": "Send a job to a host and start it; prints the run's id.",
     "bundle": "Put all that a job needs into one file, for hosts without internet.",
     "lock": "Show which packages a config is held to, and go back to earlier ones.",

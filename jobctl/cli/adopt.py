@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
 from jobctl.cli import show
@@ -18,8 +21,16 @@ def main(inventory: str, host: str | None, by: str | None, as_json: bool) -> int
     """
     from jobctl import api
 
+    def announce(found: Sequence[Any], cleared: Sequence[str]) -> None:
+        if as_json:
+            return
+        for record in found:
+            show.text(f"{record.run_id}  on {record.host_name}: {(record.status or {}).get('state', 'unknown')}")
+        for run_id in cleared:
+            show.text(f"{run_id}  had not started: cleared away")
+
     with show.Teller() as teller:
-        result = api.adopt(inventory, host=host, by=by, listener=teller)
+        result = api.adopt(inventory, host=host, by=by, listener=teller, announce=announce)
     if as_json:
         show.as_json(
             "adopt",
@@ -29,13 +40,8 @@ def main(inventory: str, host: str | None, by: str | None, as_json: bool) -> int
                 "errors": {name: error.as_dict() for name, error in result.errors.items()},
             },
         )
-    else:
-        for record in result.records:
-            show.text(f"{record.run_id}  on {record.host_name}: {(record.status or {}).get('state', 'unknown')}")
-        for run_id in result.cleared:
-            show.text(f"{run_id}  had not started: cleared away")
-        if not result.records and not result.cleared:
-            show.text("nothing that this machine does not know")
+    elif not result.records and not result.cleared:
+        show.text("nothing that this machine does not know")
     for error in result.errors.values():
         teller.note(f"error: {error}")
     return 3 if result.errors else 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import json
 import os
 import sys
 import traceback
@@ -17,6 +16,7 @@ from pathlib import Path
 import click
 
 from jobctl.cli.plain import plain
+from jobctl.cli.show import json_error
 from jobctl.errors import InputError, JobctlError
 
 
@@ -86,7 +86,7 @@ def _as_input_error(error: click.ClickException) -> InputError:
 def _report(error: JobctlError, args: list[str]) -> None:
     if "--json" in args:
         command = next((word for word in args if not word.startswith("-")), "")
-        click.echo(json.dumps({"version": 1, "command": command, "error": error.as_dict()}))
+        json_error(command, error)
     message = plain(str(error)) if sys.stderr.isatty() else str(error)
     click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
 

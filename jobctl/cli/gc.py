@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,12 @@ def main(
     """
     from jobctl import api
 
+    table = show.GrowingTable(("HOST", "", "WHAT", "COUNT", "SIZE", "AGE", "WHY"))
+
+    def announce(items: Sequence[Tidied]) -> None:
+        if not as_json:
+            table.add([_row(item, delete) for item in sorted(items, key=lambda item: not item.remove)])
+
     with show.Teller() as teller:
         found = api.gc(
             inventory,
@@ -38,11 +45,12 @@ def main(
             unpulled=unpulled,
             datasets=datasets,
             listener=teller,
+            announce=announce,
         )
     if as_json:
         show.as_json("gc", _as_data(found))
     else:
-        _show(found)
+        _sum_up(found)
     for error in found.errors.values():
         teller.note(f"error: {error}")
     return 3 if found.errors or any(item.error for item in found.items) else 0
@@ -56,10 +64,7 @@ def _as_data(found: Tidying) -> dict[str, object]:
     }
 
 
-def _show(found: Tidying) -> None:
-    rows = [_row(item, found.deleted) for item in sorted(found.items, key=lambda item: (item.host, not item.remove))]
-    if rows:
-        show.table(("HOST", "", "WHAT", "COUNT", "SIZE", "AGE", "WHY"), rows)
+def _sum_up(found: Tidying) -> None:
     going = [item for item in found.items if item.remove and not item.error]
     size = show.size(sum(item.size_bytes for item in going))
     if found.deleted:

@@ -59,6 +59,24 @@ def host_option(function: Any) -> Any:
     )(function)
 
 
+def hosts_option(function: Any) -> Any:
+    """As `host_option`, where it may be given several times: a tuple `hosts`."""
+    return click.option(
+        "--host",
+        "hosts",
+        metavar="NAME",
+        multiple=True,
+        shell_complete=_complete_host,
+        help="Which host of the inventory; not needed if it has one. May be repeated.",
+    )(function)
+
+
+def direct_option(function: Any) -> Any:
+    return click.option(
+        "--direct", is_flag=True, help="With several hosts: send to each from here, never from host to host."
+    )(function)
+
+
 def set_option(function: Any) -> Any:
     return click.option(
         "--set", "sets", metavar="K=V", multiple=True, help="Change a value of the config. May be repeated."

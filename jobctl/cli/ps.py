@@ -15,18 +15,19 @@ from jobctl.cli.verdict_words import few_words
 def main(as_json: bool) -> None:
     """List the runs of this machine, newest first.
 
-    Hosts with unfinished runs are asked; one that does not answer delays nobody.
+    Hosts with unfinished runs are asked; one that does not answer delays nobody: its runs come last, as they were seen
+    before.
     """
     from jobctl import api
 
     with show.Teller() as teller:
-        views = api.runs(listener=teller)
-    if as_json:
-        return show.as_json("ps", [as_data(view) for view in views])
-    if not views:
-        return show.text("no runs yet. Begin with: jobctl init, jobctl demo, or jobctl submit CONFIG -i INVENTORY")
-    head = ("RUN", "HOST", "AGE", "STATE", "STAGE", "PROGRESS", "ETA", "MIOU", "WHY")
-    show.table(head, [_row(view) for view in views])
+        if as_json:
+            return show.as_json("ps", [as_data(view) for view in api.runs(listener=teller)])
+        table = show.GrowingTable(("RUN", "HOST", "AGE", "STATE", "STAGE", "PROGRESS", "ETA", "MIOU", "WHY"))
+        for views in api.runs_as_they_come(listener=teller):
+            table.add([_row(view) for view in views])
+    if not table.rows:
+        show.text("no runs yet. Begin with: jobctl init, jobctl demo, or jobctl submit CONFIG -i INVENTORY")
 
 
 def as_data(view: Any) -> dict[str, Any]:

@@ -15,10 +15,17 @@ from jobctl.cli.plain import PlainLog, plain
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from jobctl.errors import JobctlError
+
 
 def as_json(command: str, data: Any) -> None:
     """The envelope of every `--json`."""
     click.echo(json.dumps({"version": 1, "command": command, "data": data}, ensure_ascii=False, indent=2))
+
+
+def json_error(command: str, error: JobctlError) -> None:
+    """The envelope of `--json` for what went wrong."""
+    click.echo(json.dumps({"version": 1, "command": command, "error": error.as_dict()}))
 
 
 def text(line: str = "") -> None:
@@ -46,20 +53,48 @@ class LogPrinter:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns; colours for states on a terminal only. Nothing is cut when the output goes to a file or a pipe."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    drawn = GrowingTable(head)
+    drawn.add(rows)
+    if not rows:
+        drawn.draw([])
 
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in head:
-        drawn.add_column(name, no_wrap=name != "WHY", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(_shown(cell), style=STYLES.get(cell.split(" ")[0], "")) for cell in row))
-    with console.capture() as captured:
-        console.print(drawn)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())  # rich fills the last column with blanks
+
+class GrowingTable:
+    """A table whose rows come in parts: the head stands once, above the first, and columns only get wider."""
+
+    def __init__(self, head: Sequence[str]) -> None:
+        self._head = head
+        self._widths = [len(name) for name in head]
+        self.rows = 0
+
+    def add(self, rows: Sequence[Sequence[str]]) -> None:
+        """These rows now."""
+        if rows:
+            self.draw(rows)
+            self.rows += len(rows)
+
+    def draw(self, rows: Sequence[Sequence[str]]) -> None:
+        """Also the head, where it does not stand yet."""
+        from rich.cells import cell_len
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        shown = [[_shown(cell) for cell in row] for row in rows]
+        for cells in shown:
+            self._widths = [max(width, cell_len(cell)) for width, cell in zip(self._widths, cells, strict=True)]
+        console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+        drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), show_header=not self.rows)
+        for name, width in zip(self._head, self._widths, strict=True):
+            min_width = width if self.rows and name != "WHY" else None
+            drawn.add_column(name, no_wrap=name != "WHY", overflow="fold", min_width=min_width)
+        for cells in shown:
+            drawn.add_row(*(Text(cell, style=STYLES.get(cell.split(" ")[0], "")) for cell in cells))
+        with console.capture() as captured:
+            console.print(drawn)
+        for line in captured.get().splitlines():
+            click.echo(line.rstrip())  # rich fills the last column with blanks
+        sys.stdout.flush()
 
 
 STYLES = {

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import IO, Dict, NamedTuple, Optional
 
 from . import processes
+from .ending import end_everything
 from .files import Json, read_json
 from .links import make_links
 from .names import CANCEL_FILE
 from .oom import OomWatch
-from .step import TICK_S, Run, StepProblem, announce, make_environ, start_step
+from .step import TICK_S, Run, StepProblem, announce, is_contained, make_environ, start_step
 from .upkeep import Upkeep
 from .watch import Watch
 from .watchdogs import Watchdogs
@@ -56,7 +57,7 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
     with open(str(stage_log), "ab") as log:
         watch = Watch(stage, stage_log, log_dir, run.journal.record)
         dogs = Watchdogs(run, stage, attempt, watch, log_dir)
-        oom = OomWatch()
+        oom = OomWatch(whole_host=run.container is not None)
         upkeep = Upkeep(run, stage, stage_log, log_dir)
         outcome, step = Outcome(0, watch.started), None
         try:
@@ -93,9 +94,11 @@ def end_processes(run: Run) -> None:
         run.signals.pause_through(seconds)
         run.journal.beat()
 
-    left = processes.end_all(lambda: processes.processes_of(run.run_dir, os.getpid()), grace_s, pause)
+    left = end_everything(
+        run.run_dir, run.job, lambda: processes.processes_of(run.run_dir, os.getpid()), grace_s, pause
+    )
     if left:
-        run.journal.event("processes_left", pids=[process.pid for process in left])
+        run.journal.event("processes_left", pids=left.pids, containers=left.containers)
 
 
 def _run_step(
@@ -104,6 +107,8 @@ def _run_step(
     problem = make_links(run.run_dir, run.job)  # for each step: one before may have cloned the code
     if problem is not None:
         raise StepProblem(problem)
+    if run.container is not None and is_contained(run, step):
+        run.container.prepare(run, log)
     environ = make_environ(run, stage, step, attempt)
     distributed = bool(step.get("distributed"))
     if distributed:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 from . import disk, processes, states
+from .ending import end_everything
 from .files import Json, append_line, read_json, sync_folder, write_json
 from .locks import is_held, locked, take_lock
 from .names import CANCEL_FILE, LOCK_VARIABLE
@@ -241,10 +242,10 @@ def _cancel_unsupervised(run_dir: Path, grace_s: float, stragglers: List[Process
         found = _read_status(run_dir)
         if found["state"] in states.FINAL:
             return found
-        left = processes.end_all(lambda: _living(run_dir, stragglers), grace_s)
+        left = end_everything(run_dir, read_job(run_dir), lambda: _living(run_dir, stragglers), grace_s)
         reason = "cancelled; its supervisor was gone"
         if left:
-            reason += "; these processes cannot be ended: {}".format(", ".join(str(one.pid) for one in left))
+            reason += "; these cannot be ended: {}".format(left.words())
         return _write_cancelled(run_dir, found, reason)
     finally:
         os.close(lock)

@@ -22,6 +22,7 @@ from .files import Json, read_json, write_json
 from .fingerprint import make_fingerprint, packages_digest
 from .locked import Call, make_calls
 from .locks import open_lock_file, try_lock
+from .names import IMAGE_VARIABLE
 from .nightly import find_mismatch
 from .pip_arguments import uses_code_tree
 from .pip_words import explain_pip, hide_credentials, last_line
@@ -80,7 +81,9 @@ def ask_python(python: str) -> Json:
     except ValueError:
         said = done.stdout.decode("utf-8", "replace").strip()[-300:]
         raise BuiltinError("{} does not run: {}".format(path, said)) from None
-    return {"executable": executable, "version": version.split()[0], "tag": tag, "arch": platform.machine()}
+    found = {"executable": executable, "version": version.split()[0], "tag": tag, "arch": platform.machine()}
+    image = os.environ.get(IMAGE_VARIABLE)  # a venv is links into the image that its Python is from
+    return dict(found, image=image) if image else found
 
 
 def _pythons() -> str:

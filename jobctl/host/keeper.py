@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, List, Optional
 
 from . import oom, processes, retry, states
+from .ending import end_everything
 from .files import append_line, read_json, write_json
 from .names import CANCEL_FILE
 
@@ -137,7 +138,8 @@ def _clear_up(run_dir: Path, child: int, ended: str) -> None:
         _reap()
         time.sleep(seconds)
 
-    left = processes.end_all(lambda: processes.processes_of(run_dir, os.getpid()), grace_s, pause)
+    job = read_json(run_dir / "job.json")
+    left = end_everything(run_dir, job, lambda: processes.processes_of(run_dir, os.getpid()), grace_s, pause)
     _reap()
     status = read_json(run_dir / "status.json")
     if not states.is_status(status) or status is None or status["state"] in states.FINAL:
@@ -149,7 +151,7 @@ def _clear_up(run_dir: Path, child: int, ended: str) -> None:
     now = round(time.time(), 3)
     event = {"at": now, "event": "supervisor_lost", "pid": child, "reason": ended}
     if left:
-        event["left"] = [one.pid for one in left]
+        event["left"] = [*left.pids, *left.containers]
     with suppress(OSError):  # a full disk: then the run is LOST without the word that says why
         append_line(run_dir / "events.jsonl", event)
         write_json(run_dir / "status.json", dict(status, updated_at=now))

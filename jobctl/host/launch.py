@@ -12,7 +12,7 @@ import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 from . import control
 from .environment import WHEELS
@@ -73,11 +73,24 @@ def launch(request: Request, root: Path) -> Dict[str, Any]:
     with staging_lock(root, run_id):
         run_dir = root / "runs" / run_id
         if not run_dir.exists():
+            _check_container(params["spec"].get("container"))
             _stage(root, params, request.payload)
         elif (read_json(run_dir / "job.json") or {}).get("token") != params["spec"].get("token"):
             hint = "submit again: it draws another id"
             raise OpError("taken", "another submit has a run of the id %s here" % run_id, hint=hint)
         return control.start(root, run_id)
+
+
+def _check_container(spec: Optional[Dict[str, Any]]) -> None:
+    """Raises OpError "container" before anything is there, where no container can be made."""
+    if not spec:
+        return
+    from . import engine  # here, not above: each laptop's channel loads us
+
+    try:
+        engine.check(spec)
+    except engine.EngineProblem as error:
+        raise OpError("container", str(error), hint=error.hint) from error
 
 
 def _stage(root: Path, params: Dict[str, Any], payload: bytes) -> None:

@@ -5,3 +5,6 @@ LOCK_VARIABLE = "JOBCTL_LOCK_DESCRIPTOR"
 
 CANCEL_FILE = "cancel.json"
 """Lies in the run directory once somebody has cancelled the run: {"at", "grace_s"}."""
+
+IMAGE_VARIABLE = "JOBCTL_IMAGE"
+"""The environment variable that tells a step in a container the id of its image."""

@@ -19,10 +19,13 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 from pathlib import Path
-from typing import Iterable, Optional
+from typing import Dict, Iterable, Optional, Set
 
 SETTLED = 946684800  # 2000-01-01, seconds since the epoch
+VERIFIED = SETTLED - 1
+"""The time of an object that was checked when it came and is not settled yet; trusted by who has seen it come."""
 _CHUNK = 1 << 20
 _FICLONE = 0x40049409  # linux/fs.h; Btrfs, XFS
 
@@ -30,6 +33,9 @@ _FICLONE = 0x40049409  # linux/fs.h; Btrfs, XFS
 class ObjectStore:
     def __init__(self, root: Path) -> None:
         self._folder = root / "objects"
+        self._arrival = threading.Condition()
+        self._growing: Dict[Path, Incoming] = {}
+        self._fresh: Set[str] = set()
 
     def path(self, sha256: str, executable: bool = False) -> Path:
         return self._folder / sha256[:2] / (sha256 + ("x" if executable else ""))
@@ -42,10 +48,17 @@ class ObjectStore:
         except OSError:
             return self._copy_other_mode(sha256, size, executable)
         if stat.S_ISREG(info.st_mode) and info.st_size == size:
-            if info.st_mtime == SETTLED or hash_file(path) == sha256:
+            if info.st_mtime == SETTLED or str(path) in self._fresh:
+                return True
+            if hash_file(path) == sha256:
+                self.note_fresh(str(path))
                 return True
         path.unlink()
         return False
+
+    def note_fresh(self, path: str) -> None:
+        """An object of which this process knows that it is what its name says."""
+        self._fresh.add(path)
 
     def _copy_other_mode(self, sha256: str, size: int, executable: bool) -> bool:
         """The same content with the other mode may be there; then it need not travel again."""
@@ -61,6 +74,34 @@ class ObjectStore:
     @staticmethod
     def has_exact(path: Path, size: int) -> bool:
         return os.stat(str(path)).st_size == size
+
+    def is_coming(self, sha256: str, executable: bool) -> bool:
+        """Whether it is here, or is being received by this process."""
+        path = self.path(sha256, executable)
+        return path in self._growing or path.exists()
+
+    def open_growing(self, sha256: str, executable: bool) -> Optional[Growing]:
+        """An object to be read while it is still received by this process, or as it is; None: nothing of it is here."""
+        path = self.path(sha256, executable)
+        incoming = self._growing.get(path)
+        try:
+            return Growing(str(path) if incoming is None else incoming.beside, incoming)
+        except OSError:
+            return None
+
+    def wait(self, timeout_s: float) -> None:
+        """Until more of an object has come, or the time is over."""
+        with self._arrival:
+            self._arrival.wait(timeout_s)
+
+    def tell(self, path: Path, incoming: Incoming) -> None:
+        """More has come of an object, or nothing more will come."""
+        with self._arrival:
+            if incoming.is_open:
+                self._growing[path] = incoming
+            elif self._growing.get(path) is incoming:
+                del self._growing[path]
+            self._arrival.notify_all()
 
     def settle(self, paths: Iterable[Path]) -> None:
         """Make new objects durable, then mark them as trusted."""
@@ -93,45 +134,78 @@ class ObjectStore:
         target.chmod(0o555 if executable else 0o444)
 
 
+class Growing:
+    """A file that may still be written to at its end. Raises OSError where it is not there (any more)."""
+
+    def __init__(self, path: str, incoming: Optional[Incoming]) -> None:
+        self._incoming = incoming
+        self._over = False
+        self._file = os.open(path, os.O_RDONLY)
+
+    def read(self, at: int, size: int) -> bytes:
+        """What is there from `at` on, at most `size` bytes; b"" where there is nothing, or nothing yet."""
+        self._over = self._incoming is None or not self._incoming.is_open
+        return os.pread(self._file, size, at)
+
+    def is_growing(self) -> bool:
+        """Whether more may have come since `read` found nothing."""
+        return not self._over
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
 class Incoming:
     """An object that is being received: written beside, hashed on the way, renamed when whole."""
 
     def __init__(self, store: ObjectStore, sha256: str, size: int, executable: bool) -> None:
+        self._store = store
         self._target = store.path(sha256, executable)
         self._want = (sha256, size)
         self._mode = 0o555 if executable else 0o444
         self._hash = hashlib.sha256()
         self._size = 0
+        self.is_open = True
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        handle, self._beside = tempfile.mkstemp(prefix=".incoming-", dir=str(self._target.parent))
-        self._file = os.fdopen(handle, "wb")
+        handle, self.beside = tempfile.mkstemp(prefix=".incoming-", dir=str(self._target.parent))
+        self._file = os.fdopen(handle, "wb", buffering=0)
+        store.tell(self._target, self)
 
     def write(self, data: bytes) -> None:
+        left = memoryview(data)
         try:
-            self._file.write(data)
+            while left:
+                left = left[self._file.write(left) :]
         except OSError as error:
-            raise OSError(error.errno, error.strerror, self._beside) from None  # write(2)'s error names no file
+            raise OSError(error.errno, error.strerror, self.beside) from None  # write(2)'s error names no file
         self._hash.update(data)
         self._size += len(data)
+        self._store.tell(self._target, self)
 
     def finish(self) -> bool:
         """True when the content is what was announced; otherwise nothing is left of it."""
         try:
             self._file.close()
         except OSError as error:
-            raise OSError(error.errno, error.strerror, self._beside) from None
+            raise OSError(error.errno, error.strerror, self.beside) from None
         if (self._hash.hexdigest(), self._size) != self._want:
-            os.unlink(self._beside)
+            self.discard()
             return False
-        os.chmod(self._beside, self._mode)
-        os.rename(self._beside, str(self._target))
+        os.chmod(self.beside, self._mode)
+        os.rename(self.beside, str(self._target))
+        self._end()
         return True
 
     def discard(self) -> None:
+        self._end()
         with contextlib.suppress(OSError):
             self._file.close()
-        if os.path.exists(self._beside):
-            os.unlink(self._beside)
+        if os.path.exists(self.beside):
+            os.unlink(self.beside)
+
+    def _end(self) -> None:
+        self.is_open = False
+        self._store.tell(self._target, self)
 
 
 def hash_file(path: Path, size: Optional[int] = None) -> str:

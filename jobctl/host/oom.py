@@ -14,20 +14,21 @@ _KILLED = re.compile(r"oom-kill:|Out of memory: Killed|[Mm]emory cgroup out of m
 class OomWatch:
     """Whether it happened since this was made."""
 
-    def __init__(self) -> None:
-        self._kills = kills()
+    def __init__(self, whole_host: bool = False) -> None:
+        self._whole_host = whole_host  # a container has a cgroup of its own, which is gone when it has ended
+        self._kills = kills(whole_host)
         self._since = time.monotonic()  # counts from the boot, as the kernel's own messages do
 
     def record(self) -> Optional[str]:
         """The kernel's line on it, or that it counted one; None when it did not happen."""
-        if kills() <= self._kills:
+        if kills(self._whole_host) <= self._kills:
             return None
         return last_words(self._since) or "the kernel has killed a process for want of memory (oom_kill)"
 
 
-def kills() -> int:
+def kills(whole_host: bool = False) -> int:
     """How many processes the kernel has killed so. Of our own cgroup; of the whole host where that does not tell."""
-    for path in _counters(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")):
+    for path in [] if whole_host else _counters(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")):
         found = counted(_read(path))
         if found is not None:
             return found

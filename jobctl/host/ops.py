@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import control, launch, logs, packages, results, resume, tidy
+from . import bulk, control, launch, logs, packages, results, resume, tidy
+from .relay import Relay
 from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
@@ -16,6 +17,7 @@ from .trees import Trees
 def make_ops(root: Path) -> Dict[str, Op]:
     """All requests, for the work_dir `root`."""
     trees = Trees(root)
+    relay = Relay(trees)
 
     def of_run(request: Request) -> Path:
         return launch.run_dir_of(root, request.params["run_id"])
@@ -23,6 +25,11 @@ def make_ops(root: Path) -> Dict[str, Op]:
     return {
         "tree_offer": _transfer(root, trees.offer),
         "tree_send": _transfer(root, trees.send),
+        "relay_receive": _transfer(root, relay.receive),
+        "relay_pass": _transfer(root, relay.pass_on),
+        "objects_missing": _transfer(root, lambda request: bulk.missing(request, trees.store)),
+        "objects_put": _transfer(root, lambda request: bulk.put(request, trees.store)),
+        "objects_finish": _transfer(root, lambda request: bulk.finish(request, trees.store)),
         "launch": _transfer(root, lambda request: launch.launch(request, root)),
         "asked": _transfer(root, lambda request: packages.asked(request, root)),
         "resolve": _transfer(root, lambda request: packages.resolve(request, root)),
@@ -35,10 +42,11 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
         "artifacts": lambda request: results.listing(request, of_run(request)),
-        "get": lambda request: results.send(request, of_run(request)),
+        "fetch": lambda request: results.fetch(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),
         "command": _command,
+        "ping": lambda request: {},
     }
 
 

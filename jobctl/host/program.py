@@ -18,8 +18,18 @@ _RUN_FOLDER = (
 
 def argv_of(*arguments: str) -> List[str]:
     """argv that runs this program with `arguments`: from the zipapp that this code came from, or from the folder."""
-    import_root = Path(__file__).parents[__name__.count(".")]
-    python = [sys.executable or "python3"] + _PYTHON_FLAGS
-    if import_root.is_file():
-        return python + [str(import_root)] + list(arguments)
-    return python + ["-c", _RUN_FOLDER, str(import_root), __package__ or ""] + list(arguments)
+    return argv_in_image(sys.executable or "python3", *arguments)
+
+
+def argv_in_image(python: str, *arguments: str) -> List[str]:
+    """The same for another Python, such as a container's, where `import_root` has the same path."""
+    words = [python] + _PYTHON_FLAGS
+    root = import_root()
+    if root.is_file():
+        return words + [str(root)] + list(arguments)
+    return words + ["-c", _RUN_FOLDER, str(root), __package__ or ""] + list(arguments)
+
+
+def import_root() -> Path:
+    """Where this code was imported from: the zipapp, or a folder."""
+    return Path(__file__).parents[__name__.count(".")]

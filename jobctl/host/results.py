@@ -17,6 +17,7 @@ from .control import read_job, status
 from .files import Json, read_json, write_json
 from .frames import CHUNK
 from .objects import hash_file
+from .pack import FRAME, Pack
 from .removal import GONE
 from .rotate import RotatedLog
 from .server import OpError, Request
@@ -86,8 +87,9 @@ def _matches(parts: List[str], pattern: List[str]) -> bool:
 
 
 def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
-    """Rows [path, size in bytes, SHA-256, artifact name], in several replies when they are many. The last one has
-    `empty` too: the artifacts that no file belongs to; and `over`, how the run had ended before it was listed.
+    """Rows [path, "f" or "x" (executable), size in bytes, SHA-256, artifact name], in several replies when they are
+    many. The last one has `empty` too: the artifacts that no file belongs to; and `over`, how the run had ended before
+    it was listed.
 
     Hashes are kept beside, keyed by size and time of change.
     """
@@ -107,7 +109,7 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
         except FileNotFoundError:
             continue  # removed meanwhile, as old checkpoints are
         hashes[path] = key + [sha256]
-        rows.append([path, info.st_size, sha256, artifact])
+        rows.append([path, "x" if info.st_mode & 0o111 else "f", info.st_size, sha256, artifact])
         if not known or known[:3] != key:
             request.reply(hashed=path, size=info.st_size)
         if len(rows) == _ROWS:
@@ -179,34 +181,40 @@ def _without_files(run_dir: Path, there: Set[str]) -> List[List[str]]:
     return [[entry["name"], entry["path"]] for entry in job.get("artifacts", []) if entry["name"] not in there]
 
 
-def send(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
-    """The bytes of one file from `offset` on to `size`, in frames: what a log has grown by meanwhile is not sent."""
-    path = request.params["path"]
-    if not _can_be_pulled(run_dir, path):
-        raise OpError("transfer", "not a file of this run that can be pulled: %s" % path)
-    try:
-        return _send(request, path, run_dir / path)
-    except FileNotFoundError:
-        return {"size": 0}  # removed since it was listed, as old checkpoints are
+def fetch(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
+    """Ranges of files, packed: parameter `files`, rows [path, from this byte on, up to that one].
 
-
-def _send(request: Request, path: str, file: Path) -> Optional[Dict[str, Any]]:
-    offset, size = int(request.params["offset"]), int(request.params["size"])
-    with open(str(file), "rb") as handle:
-        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-            raise OpError("transfer", "not a regular file: %s" % file)
-        handle.seek(offset)
-        for piece in _log_pieces(file, offset, size) if _is_log(path) else _pieces(handle, offset, size):
-            request.reply(piece)
-            offset += len(piece)
-            if request.cancelled.is_set():
-                return None
-    return {"size": offset}
+    Replies are frames of `pack`. What a log has grown by meanwhile is not sent. The last reply names in `short` the
+    rows that ended too early: files that became shorter, or were removed as old checkpoints are.
+    """
+    pack = Pack(lambda payload, parts: request.reply(payload, parts=parts))
+    short = []
+    for row, (path, start, end) in enumerate(request.params["files"]):
+        if not _can_be_pulled(run_dir, path):
+            raise OpError("transfer", "not a file of this run that can be pulled: %s" % path)
+        at = int(start)
+        try:
+            with open(str(run_dir / path), "rb", buffering=0) as handle:
+                if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+                    raise OpError("transfer", "not a regular file: %s" % path)
+                is_log = _is_log(path)
+                for piece in _log_pieces(run_dir / path, at, end) if is_log else _pieces(handle, at, end):
+                    pack.add(row, piece)
+                    at += len(piece)
+                    if request.cancelled.is_set():
+                        return None
+        except FileNotFoundError:
+            pass
+        if at < end:
+            short.append(row)
+    pack.flush()
+    return {"short": short}
 
 
 def _pieces(handle: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
+    handle.seek(offset)
     while offset < size:
-        piece = handle.read(min(CHUNK, size - offset))
+        piece = handle.read(min(FRAME, size - offset))
         if not piece:
             return
         yield piece

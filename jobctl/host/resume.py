@@ -11,6 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from . import control, processes, states
 from .checkpoints import Checkpoint, choose, complete_checkpoints, defect_of, iteration_of
+from .ending import end_everything
 from .files import Json, append_line, read_json, write_bytes, write_json
 from .going_on import complete_words, iters_of
 from .locks import take_lock
@@ -68,10 +69,9 @@ def resume(root: Path, run_dir: Path, wish: Wish, secrets: Dict[str, str]) -> Js
         _check_state(found)
         beginning = find_beginning(run_dir, job, found, wish)
         _check_secrets(run_dir, job, secrets)
-        left = processes.end_all(lambda: processes.processes_of(run_dir), _GRACE_S)
+        left = end_everything(run_dir, job, lambda: processes.processes_of(run_dir), _GRACE_S)
         if left:
-            pids = ", ".join(str(one.pid) for one in left)
-            raise _refused(run_dir, "these processes of it cannot be ended: {}".format(pids), hint="end them by hand")
+            raise _refused(run_dir, "these of it cannot be ended: {}".format(left.words()), hint="end them by hand")
         job.update(cards_wanted=wish.cards or job.get("cards_wanted"))
         job.update(wait_s=job.get("wait_s") if wish.wait_s is None else wish.wait_s)
         write_json(run_dir / "job.json", job)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
 from .frames import BEAT_S, SILENCE_S, Frame, FrameError, Header, encode, read_frame
 
-_PIECE = 16 << 10
+_PIECE = 256 << 10
 _FULL_S = 0.1  # so often the reader looks whether a request whose queue is full is over
 
 
@@ -110,7 +110,7 @@ class Server:
         """`size` bytes, or fewer at the end. Each piece is a sign of life: on a slow line one frame takes long."""
         pieces: List[bytes] = []
         while size:
-            piece = self._source.read(min(size, _PIECE))
+            piece = self._source.read1(min(size, _PIECE))  # type: ignore[attr-defined]  # what is there
             if not piece:
                 break
             self._heard = time.monotonic()

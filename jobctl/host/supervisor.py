@@ -50,7 +50,12 @@ def _supervise(root: Path, run_dir: Path) -> int:
         from .course import run_to_the_end
         from .step import Run
 
-        state, reason = run_to_the_end(Run(root, run_dir, job, journal, signals, secrets, [], []))
+        run = Run(root, run_dir, job, journal, signals, secrets, [], [])
+        if job.get("container"):
+            from .container import Container
+
+            run = run._replace(container=Container(job["container"]))
+        state, reason = run_to_the_end(run)
         _end(run_dir, journal, signals, state, reason)
         if wants_boot:
             from .boot import drop_entry

@@ -18,6 +18,7 @@ from .tidy_runs import RunHere
 _DAY_S = 86400.0
 _LEFT = (
     ("objects", "objects/??/.incoming-*"),
+    ("objects", "objects/??/.arriving-*"),
     ("datasets", "datasets/[!.]*/.*"),
     ("datasets", "datasets/.*/*.part*"),
     ("host", "host/*.tmp"),

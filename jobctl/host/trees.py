@@ -63,7 +63,7 @@ def parse_manifest(data: bytes, digest: str) -> List[Row]:
 class Trees:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._store = ObjectStore(root)
+        self.store = self._store = ObjectStore(root)
 
     def _manifest_path(self, digest: str) -> Path:
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):

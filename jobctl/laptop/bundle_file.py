@@ -154,6 +154,10 @@ class BundledTree:
             for entry in entries:
                 yield entry, self._read(file, entry)
 
+    def file(self, entry: Entry) -> Path | None:
+        """Nothing in a bundle is a file of its own."""
+        return None
+
     def _read(self, file: BinaryIO, entry: Entry) -> Iterator[bytes]:
         file.seek(self._offsets[str(member_name(self._name, _member(entry)))])
         left = entry.size

@@ -60,6 +60,9 @@ class GitTree:
         for entry, (_, data) in zip(wanted, self._read(entry.path for entry in wanted), strict=True):
             yield entry, iter((data,))
 
+    def file(self, entry: Entry) -> Path | None:
+        return None
+
     def _read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """(mode, content) of each path, through one `git cat-file`."""
         argv = ["git", "-C", os.fspath(self._repository), "cat-file", "--batch"]

@@ -1,12 +1,13 @@
 """The laptop's side of a pull: a target folder into which nothing half, nothing unverified and nothing from outside
 gets.
 
-A file arrives as `NAME.<hash>.part`, is hashed, fsynced and renamed. Paths that a host sends are not trusted: no
-absolute ones, no "..", and no step through a symbolic link that lies in the target.
+A file arrives as `NAME.<hash>.part` (`host.partial`), is hashed, fsynced and renamed. Paths that a host sends are not
+trusted: no absolute ones, no "..", and no step through a symbolic link that lies in the target.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jobctl.errors import TransferError
+from jobctl.host.partial import Partial
 from jobctl.plan.manifest import Entry
 
 _KEPT = ".jobctl-pulled.json"
@@ -27,6 +29,26 @@ class PullTarget:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
+        self._umask = os.umask(0o022)
+        os.umask(self._umask)
+
+    def mode(self, entry: Entry) -> int:
+        """As if the user had made the file."""
+        return (0o777 if entry.kind == "x" else 0o666) & ~self._umask
+
+    def prepare(self, entry: Entry) -> tuple[Path, Path]:
+        """(the final name, the one beside it), in a folder that is there. Raises TransferError, OSError."""
+        final = self.path(entry.path)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        beside = final.with_name(f"{_stem(final)}.{entry.content[:12]}.part")
+        if beside.is_symlink():
+            beside.unlink()
+        return final, beside
+
+    def check_final(self, final: Path) -> None:
+        """Raises TransferError where a folder stands in the place of a file."""
+        if final.is_dir() and not final.is_symlink():
+            raise TransferError("a folder stands where a file should be pulled to", where=str(final))
 
     def path(self, name: str) -> Path:
         """Where a file of this name goes. Raises TransferError for a name that leads outside."""
@@ -85,55 +107,39 @@ def _digest(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-class Part:
-    """A file that is arriving. Goes on where an earlier attempt at the same content was cut."""
+def _stem(final: Path) -> str:
+    """What of a name is kept in the one beside it: a name has room for 255 bytes."""
+    return os.fsencode(final.name)[:200].decode("utf-8", "ignore")
+
+
+class Arriving:
+    """A large file that is arriving, in any order; goes on where an earlier attempt at the same content was cut."""
 
     def __init__(self, target: PullTarget, entry: Entry) -> None:
-        self._entry = entry
-        self._final = target.path(entry.path)
-        self._final.parent.mkdir(parents=True, exist_ok=True)
-        self._beside = self._final.with_name(f"{self._final.name[:200]}.{entry.content[:12]}.part")
-        self._digest = hashlib.sha256()
-        self.offset = 0
-        if self._beside.is_symlink():
-            self._beside.unlink()
-        self._file = self._beside.open("a+b")
-        self._file.seek(0)
-        while piece := self._file.read(_CHUNK):
-            self._digest.update(piece)
-            self.offset += len(piece)
-        if self.offset > entry.size:
-            self._begin_again()
+        self.entry = entry
+        self._target = target
+        self._final, beside = target.prepare(entry)
+        self._older = f"{glob.escape(_stem(self._final))}.{'[0-9a-f]' * 12}.part"
+        self.partial = Partial(os.fspath(beside), entry.size, entry.content)
 
-    def _begin_again(self) -> None:
-        self._file.truncate(0)
-        self._digest = hashlib.sha256()
-        self.offset = 0
+    def keep(self) -> None:
+        """Under its final name, verified as it is. Raises Overtaken, TransferError, OSError."""
+        self._target.check_final(self._final)
+        self.partial.finish(os.fspath(self._final), self._target.mode(self.entry), sync=True)
+        for older in self._final.parent.glob(self._older):  # of a content that is no more
+            older.unlink(missing_ok=True)
 
-    def write(self, data: bytes) -> None:
-        self.offset += len(data)
-        if self.offset > self._entry.size:
-            self._drop()
-            raise TransferError("the host sends more than it announced: refused", where=self._entry.path)
-        self._file.write(data)
-        self._digest.update(data)
 
-    def finish(self) -> bool:
-        """True: complete under its final name. False: not what was announced, nothing is left of it."""
-        if self.offset != self._entry.size or self._digest.hexdigest() != self._entry.content:
-            self._drop()
-            return False
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        if self._final.is_dir() and not self._final.is_symlink():
-            raise TransferError("a folder stands where a file should be pulled to", where=str(self._final))
-        self._beside.replace(self._final)
-        return True
-
-    def _drop(self) -> None:
-        self._file.close()
-        self._beside.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        self._file.close()
+def keep_small(target: PullTarget, entry: Entry, data: bytes) -> bool:
+    """A file that came in one piece, under its final name; False: it is not what was announced."""
+    if hashlib.sha256(data).hexdigest() != entry.content:
+        return False
+    final, beside = target.prepare(entry)
+    target.check_final(final)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, target.mode(entry))
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(final)
+    return True

@@ -32,6 +32,9 @@ class TreeSource(Protocol):
     def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         """The entries' bytes, in pieces. Raises TransferError for a file that has changed or gone."""
 
+    def file(self, entry: Entry) -> Path | None:
+        """Where the bytes of an entry lie as a file of their own; None where they do not."""
+
 
 class FolderTree:
     """Files below a folder.
@@ -72,6 +75,9 @@ class FolderTree:
     def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         for entry in entries:
             yield entry, self._read(entry)
+
+    def file(self, entry: Entry) -> Path | None:
+        return self._folder / entry.path
 
     def _read(self, entry: Entry) -> Iterator[bytes]:
         left = entry.size

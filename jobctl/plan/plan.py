@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobctl.plan.commands import make_step
+from jobctl.plan.container import make_shown
 from jobctl.plan.manifest import Manifest
+from jobctl.plan.relay import WORTH_BYTES, relay_wins
 from jobctl.spec.inventory import Host
 from jobctl.spec.job import Job
 from jobctl.spec.lock import Lock
@@ -14,7 +16,8 @@ from jobctl.spec.lock import Lock
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a plan. `verb`: connect, send, clone, pin, link, write, hold, run, expect, pull."""
+    """One line of a plan. `verb`: connect, send, clone, pin, link, write, hold, contain,
+    run, expect, pull."""
 
     verb: str
     what: str
@@ -39,21 +42,24 @@ def make_plan(
     code: Tree | None,
     data: Mapping[str, Tree],
     files: Mapping[str, bytes],
+    more: Sequence[Host] = (),
+    direct: bool = False,
     pins: Item | None = None,
 ) -> tuple[Item, ...]:
-    """All steps, in order. `code` None: the host clones it. `pins`: what is said of the lock."""
-    where = f"{host.user}@{host.address}" if host.user else host.address
-    if host.proxy_jump not in (None, "none"):
-        where += f", through {host.proxy_jump}"
-    items = [Item("connect", f"{host.name} ({where})", f"{host.transport}, one connection; work_dir {host.work_dir}")]
+    """All steps, in order. `code` None: the host clones it. `more`: hosts that get a run each as well; `direct`: they
+    are sent everything from here. `pins`: what is said of the lock.
+    """
+    hosts = (host, *more)
+    items = [_connect(one) for one in hosts]
+    names = [one.name for one in hosts]
     if code is not None:
-        items.append(_send("code", code))
+        items.append(_send("code", code, names, direct))
     else:
         items.append(Item("clone", f"{job.code.git}", f"on the host, ref {job.code.ref or 'HEAD'}"))
     items += [pins] if pins else []
     for entry in job.data:
         if entry.name in data:
-            items.append(_send(f"data {entry.name} -> {entry.link}", data[entry.name]))
+            items.append(_send(f"data {entry.name} -> {entry.link}", data[entry.name], names, direct))
         else:
             items.append(Item("link", f"{entry.on_host} -> {entry.link}", "a folder that is on the host already"))
     size = sum(len(content) for content in files.values())
@@ -66,6 +72,10 @@ def make_plan(
                 "the first free ones, or those named with --cards; as ASCEND_RT_VISIBLE_DEVICES",
             )
         )
+    if host.runtime != "bare":
+        what = f"each step in a container of its own ({host.runtime})"
+        detail = "cards, mounts and devices as far as the host has them; steps that clone run on the host itself"
+        items.append(Item("contain", what, "\n".join([detail, *make_shown(job, host)])))
     for stage in job.stages:
         items.extend(Item("run", stage.name, "\n".join(make_step(step, job))) for step in stage.steps)
         items.extend(Item("expect", stage.name, path) for path in stage.must_leave)
@@ -85,9 +95,24 @@ def make_pins(lock: Lock, name: str) -> Item:
     return Item("pin", name, "\n".join(lines))
 
 
-def _send(what: str, tree: Tree) -> Item:
-    detail = ["what the host does not have yet"]
+def _connect(host: Host) -> Item:
+    where = f"{host.user}@{host.address}" if host.user else host.address
+    if host.proxy_jump not in (None, "none"):
+        where += f", through {host.proxy_jump}"
+    return Item("connect", f"{host.name} ({where})", f"{host.transport}, one connection; work_dir {host.work_dir}")
+
+
+def _send(what: str, tree: Tree, hosts: Sequence[str], direct: bool) -> Item:
+    detail = ["what the host does not have yet" if len(hosts) == 1 else _way(tree, hosts, direct)]
     if tree.commit:
         detail.append(f"commit {tree.commit[:12]}" + (" and uncommitted work" if tree.commit.endswith("+") else ""))
     detail.extend(f"left out: {line}" for line in tree.left_out)
     return Item("send", what, "; ".join(detail), tree.manifest.size_bytes, len(tree.manifest.entries))
+
+
+def _way(tree: Tree, hosts: Sequence[str], direct: bool) -> str:
+    """How several hosts get a tree, if none of them has anything of it yet."""
+    if not direct and relay_wins(len(hosts), 0, tree.manifest.size_bytes):
+        return f"sent once from here, then from host to host ({' -> '.join(hosts)}): what they do not have yet"
+    why = "--direct" if direct else f"it is smaller than {WORTH_BYTES / 1e6:.0f} MB"
+    return f"to each of {len(hosts)} hosts from here ({why}): what it does not have yet"

@@ -35,6 +35,7 @@ def make_run_spec(
     exclusive: bool = False,
     wait_s: float | None = None,
     lease_dir: str | None = None,
+    container: Mapping[str, Any] | None = None,
     lock: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of `job.json`.
@@ -42,9 +43,9 @@ def make_run_spec(
     `submitted_at`: seconds since the epoch, laptop's clock. `code`: what is known of the source, such as
     {"git", "ref", "commit"}. `cards_wanted`: the cards asked for by number; None: the first free ones.
     `exclusive`: nobody else gets a card of the host. `wait_s`: how long it may wait for cards; None: for ever.
-    `lease_dir`: where the host's users agree on cards; None: the host program's default. `lock`: the packages that the
-    environment is made of, exactly; None: as pip finds them. Where a dataset lies (`target`) is known on the host only,
-    and added there.
+    `lease_dir`: where the host's users agree on cards; None: the host program's default.
+    `container`: see `plan/container.py`; None: the stages run on the host itself. Where a dataset lies
+    (`target`) is known on the host only, and added there.
     """
     return {
         "version": 1,
@@ -56,6 +57,7 @@ def make_run_spec(
         "exclusive": exclusive,
         "wait_s": wait_s,
         "lease_dir": lease_dir,
+        "container": None if container is None else dict(container),
         "retry": job.retry.model_dump(mode="json") if job.retry else None,
         "on_boot": job.on_boot,
         "walltime_s": job.walltime_s,
@@ -63,17 +65,19 @@ def make_run_spec(
         "submitted_by": submitted_by,
         "job": job.model_dump(mode="json"),
         "code": dict(code),
-        "environment": {
-            **job.environment.model_dump(mode="json"),
-            "pythonpath": _pythonpath(job),
-            "lock": None if lock is None else dict(lock),
-        },
+        "environment": _environment(job, lock),
         "env": make_env(job),
         "secrets": list(job.secrets),
         "data": [{"name": data.name, "link": data.link} for data in job.data],
         "stages": [_stage(stage, job) for stage in job.stages],
         "artifacts": [artifact.model_dump(mode="json") for artifact in job.artifacts],
     }
+
+
+def _environment(job: Job, lock: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`lock`: the packages that it is made of, exactly; None: as pip finds them."""
+    written = job.environment.model_dump(mode="json")
+    return {**written, "pythonpath": _pythonpath(job), "lock": None if lock is None else dict(lock)}
 
 
 def _pythonpath(job: Job) -> list[str]:

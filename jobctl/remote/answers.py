@@ -24,6 +24,7 @@ _TIDIED: dict[str, type | tuple[type, ...]] = {
     "why": str,
     "error": (str, type(None)),
 }
+_MOST_BYTES = 1 << 62
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -117,12 +118,12 @@ class Answer:
         return row
 
     def _artifact(self, row: object) -> tuple[Entry, str]:
-        if not isinstance(row, list) or [type(value) for value in row] != [str, int, str, str]:
+        if not isinstance(row, list) or [type(value) for value in row] != [str, str, int, str, str]:
             raise self._wrong("rows")
-        path, size, sha256, artifact = row
-        if size < 0 or not _SHA256.match(sha256):
+        path, kind, size, sha256, artifact = row
+        if kind not in ("f", "x") or not 0 <= size < _MOST_BYTES or not _SHA256.match(sha256):
             raise self._wrong("rows")
-        return Entry(path, "f", size, sha256), artifact
+        return Entry(path, "x" if kind == "x" else "f", size, sha256), artifact
 
     def _run_id(self, value: object) -> str:
         # It becomes a file name here.

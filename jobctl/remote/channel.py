@@ -12,16 +12,28 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from jobctl.errors import ConnectionLost, HostProgramError, InputError, JobctlError, NoSpace, RunNotFound, TransferError
+from jobctl.errors import (
+    ChangedHostKey,
+    ConnectionLost,
+    ContainerError,
+    HostProgramError,
+    InputError,
+    JobctlError,
+    NoSpace,
+    RunNotFound,
+    TransferError,
+)
 from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode, read_frame
 from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
 from jobctl.remote.transport import ByteStream, Transport
 
 _LAST_WORDS_S = 2.0  # for reading what a host has still said, once it takes no more
+_PIECE = 64 << 10
 _WINDOW = 64  # frames of one exchange that may wait to be read; the stream itself stops beyond that
 
 
@@ -33,8 +45,11 @@ class Reply(NamedTuple):
 class HostChannel:
     """Frames over one stream, for one host. Safe for use by several threads."""
 
-    def __init__(self, started: Started, host: str) -> None:
+    def __init__(self, started: Started, host: str, transport: Transport | None = None) -> None:
         self.host = host
+        self.in_bulk = transport is not None and transport.in_bulk
+        self._transport = transport
+        """Ours alone, to be closed with the channel."""
         self._stream = started.stream
         self._reader = _ExactReader(started.stream, started.rest, self._hear)
         self._write = threading.Lock()
@@ -43,6 +58,9 @@ class HostChannel:
         self._heard = time.monotonic()
         self._lost: ConnectionLost | None = None
         self._closed = threading.Event()
+        self.another: Callable[[], HostChannel | None] = lambda: None
+        """Opens a further channel to the same host, over a connection of its own, for bytes in bulk; None where that is
+        not to be had. Asks nobody; takes as long as connecting does. Raises HostErrors."""
         self.round_trips = 0
         """Requests sent and answered, for benchmarks."""
         self._reading = threading.Thread(target=self._read_replies, daemon=True, name=f"jobctl-read-{host}")
@@ -54,11 +72,14 @@ class HostChannel:
         with self.exchange(op, payload, **params) as exchange:
             return exchange.receive()
 
-    def exchange(self, op: str, payload: bytes = b"", **params: Any) -> Exchange:
-        """A request whose replies are read one by one, and to which frames can be added."""
+    def exchange(self, op: str, payload: bytes = b"", *, window: int = _WINDOW, **params: Any) -> Exchange:
+        """A request whose replies are read one by one, and to which frames can be added.
+
+        `window`: how many of its replies may wait to be read; large ones fill memory.
+        """
         with self._write:
             key, self._next_id = self._next_id, self._next_id + 1
-            replies: queue.Queue[Reply] = queue.Queue(maxsize=_WINDOW)
+            replies: queue.Queue[Reply] = queue.Queue(maxsize=window)
             self._open[key] = replies
         self.round_trips += 1
         exchange = Exchange(self, key, replies)
@@ -90,6 +111,8 @@ class HostChannel:
         self._closed.set()
         self._fail(ConnectionLost("the channel was closed", where=self.host))
         self._stream.close()
+        if self._transport:
+            self._transport.close()
 
     def __enter__(self) -> HostChannel:
         return self
@@ -198,23 +221,39 @@ class _ExactReader:
     def __init__(self, stream: ByteStream, already: bytes, heard: Callable[[], None]) -> None:
         self._stream = stream
         self._heard = heard
-        self._buffer = bytearray(already)
+        self._rest = memoryview(already)
 
     def read(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            piece = self._stream.read(max(64 << 10, size - len(self._buffer)))
+        pieces = [self._rest[:size]]
+        self._rest = self._rest[size:]
+        left = size - len(pieces[0])
+        while left:
+            piece = self._stream.read(min(max(_PIECE, left), 4 * _PIECE))
             if not piece:
                 break
             self._heard()
-            self._buffer += piece
-        taken = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return taken
+            pieces.append(memoryview(piece)[:left])
+            self._rest = memoryview(piece)[left:]
+            left -= len(pieces[-1])
+        return b"".join(pieces)
 
 
 def open_host_channel(transport: Transport, *, root: str, python: str) -> HostChannel:
     """Bootstrap the host program and open the channel. Raises what `bootstrap` raises."""
-    return HostChannel(bootstrap(transport, root=root, python=python), transport.name)
+    channel = HostChannel(bootstrap(transport, root=root, python=python), transport.name)
+    channel.another = partial(_open_another, transport, root, python)
+    return channel
+
+
+def _open_another(transport: Transport, root: str, python: str) -> HostChannel | None:
+    further = transport.another()
+    if further is None:
+        return None
+    try:
+        return HostChannel(bootstrap(further, root=root, python=python), further.name, further)
+    except BaseException:
+        further.close()
+        raise
 
 
 def _as_error(host: str, error: object) -> JobctlError:
@@ -226,10 +265,27 @@ def _as_error(host: str, error: object) -> JobctlError:
         return NoSpace("no space left on the host", where=where, hint="free some, or set another `work_dir:`")
     if kind in ("run_not_found", "no_run"):
         return RunNotFound(message, where=host, next_command="jobctl ps")
+    if kind == "container":
+        return ContainerError(message, where=where, hint=hint)
     if kind == "transfer":
         return TransferError(message, where=where, hint=hint)
+    if kind == "relay":
+        return TransferError(message, where=where)
+    if kind == "impostor":
+        return _impostor(message, host)
     if kind in ("no_stage", "refused"):
         return InputError(message, where=where, hint=hint)
     if kind == "bug":
         return HostProgramError("the host program failed", where=host, value=message[-2000:], hint="please report this")
     return HostProgramError(message, where=where, value=error.get("log") or None, hint=hint)
+
+
+def _impostor(message: str, host: str) -> ChangedHostKey:
+    """A host that passes a tree on met somebody else at the next one's address."""
+    return ChangedHostKey(
+        "SOMEBODY ELSE ANSWERED where the next host should: nothing was sent there",
+        where=f"seen from {host}",
+        value=message,
+        hint="whoever answered has not the key that was given to that host a moment ago: another service, or somebody "
+        "between the two. Ask their admin; `--direct` sends to each host over its own SSH connection",
+    )

@@ -18,6 +18,8 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 class LocalTransport:
     """Commands on this machine, in the home folder, as after a login. `env` takes the place of our own environment."""
 
+    in_bulk = True
+
     def __init__(self, name: str, env: Mapping[str, str] | None = None) -> None:
         self.name = name
         self._env = dict(os.environ if env is None else env)
@@ -35,6 +37,9 @@ class LocalTransport:
         stream = LocalStream(_start(argv, self._env), self.name)
         self._streams.append(stream)
         return stream
+
+    def another(self) -> None:
+        """No link between us that one program could not fill."""
 
     def close(self) -> None:
         """Hang up on everything that was started. Safe to call twice."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import errno
 import fnmatch
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jobctl.errors import InputError, TransferError
-from jobctl.laptop.pulled import Part, PullTarget
+from jobctl.laptop.pulled import PullTarget
 from jobctl.plan.manifest import Entry, diff_pull
 from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
-
-Progress = Callable[[str, int, int], None]
-"""Called with ("pull", bytes here, bytes in all)."""
+from jobctl.remote.fetch import Fetch, Progress
+from jobctl.remote.lanes import Lanes
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Pulled:
 
 
 def pull_run(
-    channel: HostChannel,
+    lanes: Lanes,
     run_id: str,
     folder: Path,
     only: Sequence[str] = (),
@@ -49,6 +48,7 @@ def pull_run(
     A run that goes on may be pulled: a log arrives as far as it was listed, another file that changes meanwhile is
     listed and fetched once more. When all of a run that is over is here, the host is told so: `by` has it.
     """
+    channel = lanes.channel
     rows, empty, over = _listing(channel, run_id)
     chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
     if only and not chosen:
@@ -65,7 +65,7 @@ def pull_run(
         entries = [entry for entry, _ in chosen]
         todo = diff_pull(entries, target.known(entries))
         target.remember(todo.keep)
-        fetch = _Fetch(channel, run_id, target, sum(entry.size for entry in todo.fetch), progress)
+        fetch = Fetch(lanes, run_id, target, sum(entry.size for entry in todo.fetch), progress)
         late = {entry.path for entry in fetch.all(todo.fetch)}
         if late:
             newer = [entry for entry, _ in _listing(channel, run_id)[0] if entry.path in late]
@@ -103,48 +103,6 @@ def _wanted(path: str, artifact: str, only: Sequence[str]) -> bool:
         artifact == pattern or fnmatch.fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/")
         for pattern in only
     )
-
-
-class _Fetch:
-    """Brings files, one after another. `total`: bytes, for who watches. `size_bytes`: of what is whole."""
-
-    def __init__(self, channel: HostChannel, run_id: str, target: PullTarget, total: int, progress: Progress) -> None:
-        self._channel = channel
-        self._run_id = run_id
-        self._target = target
-        self._total = total
-        self._progress = progress
-        self.size_bytes = 0
-
-    def all(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Bring these; returns what has changed since it was listed."""
-        whole: list[Entry] = []
-        changed: list[Entry] = []
-        try:
-            for entry in entries:
-                if self._bring(entry):
-                    self.size_bytes += entry.size
-                    whole.append(entry)
-                else:
-                    changed.append(entry)
-        finally:
-            self._target.remember(whole)
-        return changed
-
-    def _bring(self, entry: Entry) -> bool:
-        part = Part(self._target, entry)
-        try:
-            if part.offset < entry.size:
-                with self._channel.exchange(
-                    "get", run_id=self._run_id, path=entry.path, offset=part.offset, size=entry.size
-                ) as exchange:
-                    for _, payload in exchange:
-                        part.write(payload)
-                        here = self.size_bytes + part.offset
-                        self._progress("pull", here, max(here, self._total))
-            return part.finish()
-        finally:
-            part.close()
 
 
 def _local_error(error: OSError, folder: Path) -> TransferError:

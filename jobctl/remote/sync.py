@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from jobctl.laptop.tree_source import TreeSource
 from jobctl.plan.manifest import Entry
 from jobctl.remote.answers import Answer
+from jobctl.remote.bulk import send_bulk
 from jobctl.remote.channel import Exchange, HostChannel
+from jobctl.remote.lanes import Lanes
 
 _FRAME = 1 << 20  # bytes of contents in one frame; small files are packed together
 _AHEAD = 16  # frames under way that the host has not confirmed
@@ -27,21 +30,34 @@ class Sent:
     size_bytes: int
 
 
-def send_tree(channel: HostChannel, tree: TreeSource, progress: Progress = lambda done, total: None) -> Sent:
-    """Make the host have `tree`. One round trip where it has it already.
+def send_tree(
+    channel: HostChannel,
+    tree: TreeSource,
+    progress: Progress = lambda done, total: None,
+    lanes: Lanes | None = None,
+) -> Sent:
+    """Make the host have `tree`. One round trip where it has it already; much goes over several connections (`lanes`).
 
     Raises TransferError, NoSpace, ConnectionLost. What arrived before a failure stays and is not sent again.
     """
     digest = tree.manifest.digest()
     if channel.call("tree_offer", digest=digest).header.get("known"):
         return Sent(digest, 0, 0)
+    with contextlib.ExitStack() as stack:
+        first = send_bulk(lanes or stack.enter_context(Lanes(channel)), tree, progress)
+    rest = _send_rest(channel, tree, digest, progress)
+    return Sent(digest, first.files + rest.files, first.size_bytes + rest.size_bytes)
+
+
+def _send_rest(channel: HostChannel, tree: TreeSource, digest: str, progress: Progress) -> Sent:
     manifest = zlib.compress(tree.manifest.as_bytes(), 1)
     with channel.exchange("tree_send", manifest, digest=digest) as exchange:
         told = Answer(channel.host, exchange.receive().header)
         missing = told.indexes("missing", len(tree.manifest.entries))
         entries = [tree.manifest.entries[index] for index in missing]
         total = sum(entry.size for entry in entries)
-        progress(0, total)  # a rate is measured from here on
+        if total:
+            progress(0, total)  # a rate is measured from here on
         _send_contents(channel.host, exchange, tree, dict(zip(entries, missing, strict=True)), total, progress)
         exchange.send(done=True)
         while exchange.receive().header.get("more"):

@@ -1,4 +1,4 @@
-"""What every way to a host can do. Two implementations: `local` and `ssh`.
+"""What every way to a host can do. Three carriers: this machine, paramiko, and the system's `ssh` for bytes in bulk.
 
 A transport carries bytes to and from programs on a host and nothing else. Files go through the host channel
 (`jobctl.remote.channel`), where they are checked by hash; there is no second path such as SFTP.
@@ -45,12 +45,17 @@ class Transport(Protocol):
 
     name: str
     """The inventory's name of the host, for messages."""
+    in_bulk: bool
+    """Bytes pass it at the speed of a program made for that: not through Python's encryption."""
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
         """Run to the end. Raises ConnectError, ConnectionLost, or HostError when `timeout_s` is over."""
 
     def open(self, argv: Sequence[str]) -> ByteStream:
         """Start a program and talk with it. Connects first where needed. Raises ConnectError and its siblings."""
+
+    def another(self) -> Transport | None:
+        """The same host over further connections, by the fastest carrier there is; None where that makes no sense."""
 
     def close(self) -> None:
         """Drop the connection. Safe to call twice."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict, ValidationError, model_validator
 
 from jobctl.errors import InputError
+from jobctl.spec.container import Container
 from jobctl.spec.fields import EnvName, Filled, HostPath, Label, Misfit, Part, Text
 from jobctl.spec.validate import Problem, config_error, did_you_mean, problems, validate
 from jobctl.spec.yaml_source import Document, load_yaml
@@ -41,9 +42,10 @@ class HostFields(Part):
     )
     python: Filled = Field("python3", description="Interpreter that runs the host program (3.7 or newer).")
     backend: Literal["direct"] = Field("direct", description="Who starts the run on the host.")
-    runtime: Literal["bare", "docker"] = Field(
-        "bare", description="Where the stages run: the host itself or its container."
+    runtime: Literal["bare", "docker", "podman"] = Field(
+        "bare", description="Where the stages run: the host itself, or containers of the job's image."
     )
+    container: Container = Field(default_factory=Container, description="How containers are made; not with 'bare'.")
     labels: dict[Label, Text] = Field(default_factory=dict, description="Words of your own about the host.")
 
     @model_validator(mode="after")
@@ -56,6 +58,8 @@ class HostFields(Part):
             raise Misfit("may not begin with '-'", at=("address",))
         if self.work_dir.rstrip("/") in ("", "~") or ".." in self.work_dir.split("/"):
             raise Misfit("must be a folder of its own, without '..'", at=("work_dir",), hint="such as ~/jobctl")
+        if self.runtime == "bare" and self.container != Container():
+            raise Misfit("means nothing with 'runtime: bare'", at=("container",), hint="runtime: docker")
         return self
 
 

@@ -71,7 +71,8 @@ def _value(value: Value) -> Schema:
 def _inventory() -> Schema:
     """Defaults and hosts are loose in the model, because hosts are validated over the defaults; here they are not."""
     schema = _schema(InventoryFile, "The hosts of a jobctl inventory.")
-    schema["$defs"] = {"Host": _closed(HostFields.model_json_schema(schema_generator=_NoTitles))}
+    fields = _closed(HostFields.model_json_schema(schema_generator=_NoTitles))
+    schema["$defs"] = {**fields.pop("$defs", {}), "Host": fields}
     host = {"$ref": "#/$defs/Host"}
     properties = schema["properties"]
     properties["defaults"] = {**host, "description": properties["defaults"]["description"]}

@@ -134,6 +134,7 @@ def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> No
     calls = {
         "error": ["status", "nosuch"],
         "plan": ["plan", "config.yaml", "-i", str(lab.inventory)],
+        "send": ["send", "config.yaml", "-i", str(lab.inventory)],
         "submit": ["submit", "config.yaml", "-i", str(lab.inventory)],
         "status": ["status", run_id],
         "logs": ["logs", run_id],

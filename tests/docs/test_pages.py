@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from jobctl.cli import COMMANDS, cli
+from jobctl.spec.container import Container
 from jobctl.spec.inventory import HostFields
 from jobctl.spec.job import Artifact, Code, Data, Environment, Job, Stage, Step
 from tests.docs.pages import PAGES, ROOT, anchors, links, sections
@@ -56,7 +57,8 @@ def test_every_value_of_a_template_is_in_its_table(template: str) -> None:
 
 def test_every_field_of_the_inventory_is_in_its_table() -> None:
     text = (REFERENCE / "inventory.md").read_text(encoding="utf-8")
-    assert [name for name in HostFields.model_fields if f"\n| `{name}`" not in text] == []
+    names = [*HostFields.model_fields, *Container.model_fields]
+    assert [name for name in names if f"\n| `{name}`" not in text] == []
 
 
 def test_every_field_of_a_job_is_in_the_reference() -> None:

@@ -47,13 +47,13 @@ def answer_all(fields: str) -> str:
     return f'{READY}for asked in requests(): frame({{"id": asked["id"], **{fields}}})'
 
 
-def give_host(lab: Lab, lines: str) -> None:
-    """Make the only host of the inventory answer by `lines`."""
+def give_host(lab: Lab, lines: str, host: str = "box") -> None:
+    """Make a host of the inventory answer by `lines`."""
     path = lab.laptop / "speaking python"
     path.write_text(_SCRIPT.replace("{python}", sys.executable).replace("{lines}", lines), encoding="utf-8")
     path.chmod(0o755)
     inventory = json.loads(lab.inventory.read_text())
-    inventory["hosts"]["box"]["python"] = str(path)
+    inventory["hosts"][host]["python"] = str(path)
     lab.inventory.write_text(json.dumps(inventory))
 
 

@@ -52,7 +52,7 @@ def test_a_transfer_that_fails_while_much_is_under_way_ends_with_its_reason(
         send_tree(channel, tree)
     assert channel.call("runs").header["runs"] == [], "the channel goes on"
     assert not list(host.glob("trees/*")) and not list(host.glob("objects/*/.incoming-*"))
-    assert send_tree(channel, make_tree(tmp_path / "data")).files == 4, "what had arrived stays"
+    assert send_tree(channel, make_tree(tmp_path / "data")).files <= 4, "what had arrived stays"
 
 
 def test_a_tree_that_is_there_travels_no_second_time(channel: HostChannel, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every transport does, whatever it is: here over this machine and over a real OpenSSH server."""
+"""What every carrier does, whichever it is: this machine, paramiko and OpenSSH's client to a real OpenSSH server."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from jobctl.errors import ConnectionLost, HostError
 from jobctl.remote.local import LocalTransport
 from jobctl.remote.ssh import make_ssh_transport
+from jobctl.remote.ssh.openssh import OpensshTransport
 from jobctl.remote.transport import Transport
 from tests.conftest import WEIRD_NAME
 from tests.sshd import Sshd
@@ -22,12 +23,19 @@ from tests.sshd import Sshd
 PYTHON = sys.executable
 
 
-@pytest.fixture(params=["local", "ssh"])
+@pytest.fixture(params=["local", "paramiko", "openssh"])
 def transport(request: pytest.FixtureRequest, sshd: Sshd) -> Iterator[Transport]:
-    env = {"HOME": str(sshd.home), "PATH": os.defpath}
-    made = LocalTransport("box", env) if request.param == "local" else make_ssh_transport(sshd.host())
-    yield made
-    made.close()
+    if request.param == "local":
+        yield LocalTransport("box", {"HOME": str(sshd.home), "PATH": os.defpath})
+        return
+    with contextlib.closing(make_ssh_transport(sshd.host())) as first:
+        if request.param == "paramiko":
+            yield first
+            return
+        made = first.another()
+        assert isinstance(made, OpensshTransport)
+        with contextlib.closing(made):
+            yield made
 
 
 def test_output_exit_code_and_errors_come_apart(transport: Transport) -> None:
@@ -65,7 +73,12 @@ def test_a_program_that_ignores_its_input_is_no_failure(transport: Transport) ->
     assert transport.run(["sh", "-c", "exec 0<&-; exit 4"], stdin=b"x" * 5_000_000).exit_code == 4
 
 
-def test_a_signal_is_a_negative_exit_code(transport: Transport) -> None:
+def test_a_signal_is_a_negative_exit_code_or_not_known(transport: Transport) -> None:
+    """OpenSSH's client (9.2) exits with 255 then, as it does when the connection is lost."""
+    if isinstance(transport, OpensshTransport):
+        with pytest.raises(ConnectionLost, match="nobody said how sh ended"):
+            transport.run(["sh", "-c", "kill -KILL $$"])
+        return
     assert transport.run(["sh", "-c", "kill -KILL $$"]).exit_code == -9
 
 

@@ -6,7 +6,9 @@ hostkeys.py   known_hosts and its verdicts (pure)  trust.py     the files read, 
 keys.py       identity files and the agent         auth.py      who we are: keys, passwords
 dial.py       sockets that notice a dead peer      session.py   paramiko's Transport, repaired
 connect.py    the chain of hops                    failures.py  what went wrong, in words
+doors.py      how many knock at one server
 stream.py     one running program                  transport.py the Transport of `jobctl.remote.transport`
+openssh.py    the system's ssh, for bytes in bulk  openssh_files.py what it is told (pure)
 """
 
 from jobctl.remote.ssh.make import make_ssh_transport

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import paramiko
 from jobctl.errors import AuthError
 from jobctl.remote.ssh.config import Hop
 from jobctl.remote.ssh.failures import make_ssh_command
-from jobctl.remote.ssh.keys import LockedKey, agent_keys, load_key, read_public_blob
+from jobctl.remote.ssh.keys import LockedKey, agent_keys, load_key, needs_passphrase, read_public_blob
 from jobctl.remote.ssh.session import Session
 from jobctl.remote.ssh.settings import Prompts, SshSettings
 
@@ -43,22 +44,40 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class Way:
+    """How a hop let us in, where that can be done again without a secret: by a file that opens, an agent, or nothing.
+
+    `agent_key`: the public key that the agent answered for, as a line of a .pub file.
+    """
+
+    identity_file: Path | None = None
+    agent_key: str | None = None
+
+
+@dataclass(frozen=True)
 class _Attempt:
     method: str
     label: str
     go: Callable[[], list[str]]
     """Returns the methods that are still asked for: none of them, we are in. Raises AuthenticationException."""
+    way: Way | None = None
+    is_typed: bool = False
 
 
 class Login:
-    """paramiko's auth strategy for one hop. `started` tells that the host key was accepted."""
+    """paramiko's auth strategy for one hop. `started` tells that the host key was accepted; `way`, `was_typed`: how it
+    ended, None and True where a secret was needed, and where somebody typed it.
+    """
 
     def __init__(self, hop: Hop, credentials: Credentials) -> None:
         self._hop = hop
         self._from = credentials
         self._tried: list[str] = []
         self._offered: list[str] = []
+        self._factors = 0
         self.started = False
+        self.way: Way | None = None
+        self.was_typed = False
 
     def authenticate(self, transport: Session) -> None:
         """Raises AuthError when nothing was accepted, which names the ways tried and the ways offered."""
@@ -88,6 +107,9 @@ class Login:
             if "timeout" in str(error):  # it has no class of its own
                 raise paramiko.SSHException("the login was not answered") from None
         else:
+            self._factors += 1
+            self.way = attempt.way if self._factors == 1 else None
+            self.was_typed = self.was_typed or attempt.is_typed
             self._tried += [f"{attempt.label} (accepted, but not enough)"] if more else []
             return list(more)
         if attempt.method != "none":
@@ -103,18 +125,21 @@ class Login:
         shown: set[bytes] = set()
         for file, key in self._open_files(files, locked):
             shown.add(key.asbytes())
-            yield _Attempt("publickey", str(file), partial(transport.auth_publickey, user, key))
+            way = None if needs_passphrase(file) else Way(identity_file=file)
+            yield _Attempt("publickey", str(file), partial(transport.auth_publickey, user, key), way)
         for key in sorted(held, key=lambda key: key.asbytes() not in blobs.values()):
             if key.asbytes() in shown or (self._hop.identities_only and key.asbytes() not in blobs.values()):
                 continue
             shown.add(key.asbytes())
             label = f"agent key {key.get_name()} {getattr(key, 'comment', '')}".rstrip()
-            yield _Attempt("publickey", label, partial(transport.auth_publickey, user, key))
+            way = Way(agent_key=f"{key.get_name()} {base64.b64encode(key.asbytes()).decode()}")
+            yield _Attempt("publickey", label, partial(transport.auth_publickey, user, key), way)
         if not self._offered:
-            yield _Attempt("none", "no authentication", partial(transport.auth_none, user))
+            yield _Attempt("none", "no authentication", partial(transport.auth_none, user), Way())
         for file in locked:
             if "publickey" in self._offered and blobs[file] not in shown and (key_asked := self._ask_key(file)):
-                yield _Attempt("publickey", str(file), partial(transport.auth_publickey, user, key_asked))
+                ask = partial(transport.auth_publickey, user, key_asked)
+                yield _Attempt("publickey", str(file), ask, is_typed=True)
         yield from self._password_attempts(transport)
 
     def _open_files(self, files: list[Path], locked: list[Path]) -> Iterator[tuple[Path, paramiko.PKey]]:
@@ -147,29 +172,31 @@ class Login:
         user = self._hop.user
         if "password" not in self._offered and "keyboard-interactive" not in self._offered:
             return
-        for label, password in self._passwords():
+        for label, password, typed in self._passwords():
             if "password" in self._offered:
-                yield _Attempt("password", label, partial(transport.auth_password, user, password))
-            elif "keyboard-interactive" in self._offered:
-                answers = partial(self._answer, password)
-                yield _Attempt("keyboard-interactive", label, partial(transport.auth_interactive, user, answers))
+                yield _Attempt("password", label, partial(transport.auth_password, user, password), is_typed=typed)
+            elif "keyboard-interactive" in self._offered:  # it may ask for a one-time code as well
+                ask = partial(transport.auth_interactive, user, partial(self._answer, password))
+                yield _Attempt("keyboard-interactive", label, ask, is_typed=True)
 
-    def _passwords(self) -> Iterator[tuple[str, str]]:
+    def _passwords(self) -> Iterator[tuple[str, str, bool]]:
+        """(what it is called, the password, whether somebody typed it)."""
         if variable := self._from.password_env:
             if password := os.environ.get(variable):
-                yield f"the password in ${variable}", password
+                yield f"the password in ${variable}", password, False
             else:
                 self._tried.append(f"the password in ${variable} (it is not set)")
         if file := self._from.password_file:
             try:
-                yield f"the password in {file}", Path(file).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+                password = Path(file).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+                yield f"the password in {file}", password, False
             except (OSError, UnicodeDecodeError) as error:
                 self._tried.append(f"the password in {file} ({getattr(error, 'strerror', None) or 'not text'})")
         for _ in range(_PASSWORD_TRIES):
             typed = self._ask(f"password for {self._hop.label}: ")
             if typed is None:
                 return
-            yield "the password typed", typed
+            yield "the password typed", typed, True
 
     def _answer(self, password: str, _title: str, _text: str, questions: list[tuple[str, bool]]) -> list[str]:
         """keyboard-interactive: the password to the one silent question; anything else is put to the person."""

@@ -14,9 +14,10 @@ import fabric
 import paramiko
 
 from jobctl.errors import ConnectError
-from jobctl.remote.ssh.auth import Credentials, Login
+from jobctl.remote.ssh.auth import Credentials, Login, Way
 from jobctl.remote.ssh.config import Hop
 from jobctl.remote.ssh.dial import dial, dial_command
+from jobctl.remote.ssh.doors import knocking
 from jobctl.remote.ssh.failures import explain_dial, explain_handshake, explain_jump, is_drop
 from jobctl.remote.ssh.hostkeys import HostKey, known_kinds
 from jobctl.remote.ssh.session import Session
@@ -30,6 +31,9 @@ class Chain:
     def __init__(self, hops: Sequence[Hop]) -> None:
         self.hops = tuple(hops)
         self.sessions: list[Session] = []
+        self.ways: list[Way | None] = []
+        self.was_typed = False
+        """Somebody typed a secret: nobody is to be asked for it again."""
         self._connections: list[fabric.Connection] = []
         self._commands: list[Popen[bytes]] = []
 
@@ -37,14 +41,18 @@ class Chain:
     def session(self) -> Session:
         return self.sessions[-1]
 
-    def add(self, connection: fabric.Connection, command: Popen[bytes] | None) -> None:
+    def add(self, connection: fabric.Connection, command: Popen[bytes] | None, login: Login) -> None:
         self._connections.append(connection)
         self.sessions.append(connection.transport)
+        self.ways.append(login.way)
+        self.was_typed = self.was_typed or login.was_typed
         self._commands += [command] if command else []
 
     @property
-    def gateway(self) -> fabric.Connection | None:
-        return self._connections[-1] if self._connections else None
+    def host_keys(self) -> list[HostKey]:
+        """The keys that the hops have shown, all of them checked."""
+        shown = [session.get_remote_server_key() for session in self.sessions]
+        return [HostKey(key.get_name(), key.asbytes()) for key in shown]
 
     def close(self) -> None:
         """Innermost first. Safe to call twice and from another thread; whoever reads is woken."""
@@ -73,7 +81,8 @@ def _add_hop(chain: Chain, hop: Hop, credentials: Credentials, tuning: Tuning) -
     """One hop, tried again when the server drops us before the login: sshd does so by chance when many come at once."""
     for attempt in range(tuning.attempts):
         try:
-            return _try_hop(chain, hop, credentials, tuning)
+            with knocking(f"{hop.host}:{hop.port}", hop.connect_timeout_s):
+                return _try_hop(chain, hop, credentials, tuning)
         except _Dropped as drop:
             if attempt + 1 == tuning.attempts:
                 raise drop.error from None
@@ -104,7 +113,7 @@ def _try_hop(chain: Chain, hop: Hop, credentials: Credentials, tuning: Tuning) -
         if not login.started and not slow and is_drop(error, greeting):
             raise _Dropped(failure) from None
         raise failure from None
-    chain.add(connection, command)
+    chain.add(connection, command, login)
 
 
 def _open_socket(

@@ -29,6 +29,15 @@ def load_key(path: Path, passphrase: str | None = None) -> paramiko.PKey:
     return key
 
 
+def needs_passphrase(path: Path) -> bool:
+    """Whether the identity file opens only with a secret."""
+    try:
+        _load(path, None)
+    except LockedKey:
+        return True
+    return False
+
+
 def _load(path: Path, passphrase: str | None) -> paramiko.PKey:
     failure: Exception = paramiko.SSHException("not a private key")
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
@@ -66,20 +75,25 @@ class _Agent(AgentSSH):
         self._close()  # type: ignore[attr-defined]
 
 
-@contextmanager
-def agent_keys(identity_agent: str | None) -> Iterator[tuple[paramiko.PKey, ...]]:
-    """The keys that the agent holds: none without an agent, or with one that does not answer.
-
-    `identity_agent` is ssh_config's: a socket's path, `$VARIABLE`, `none`, or None for SSH_AUTH_SOCK.
+def find_agent(identity_agent: str | None) -> str | None:
+    """The agent's socket; None without one. `identity_agent` is ssh_config's: a path, `$VARIABLE`, `none`, or None for
+    SSH_AUTH_SOCK.
     """
     path = os.environ.get("SSH_AUTH_SOCK") if identity_agent is None else os.path.expandvars(identity_agent)
-    if not path or path == "none":
+    return str(Path(path).expanduser()) if path and path != "none" else None
+
+
+@contextmanager
+def agent_keys(identity_agent: str | None) -> Iterator[tuple[paramiko.PKey, ...]]:
+    """The keys that the agent holds: none without an agent, or with one that does not answer."""
+    path = find_agent(identity_agent)
+    if path is None:
         yield ()
         return
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.settimeout(30.0)
-        sock.connect(str(Path(path).expanduser()))
+        sock.connect(path)
         agent = _Agent(sock)
     except (OSError, paramiko.SSHException):
         sock.close()

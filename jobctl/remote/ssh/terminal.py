@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import getpass
 import sys
+import threading
 from pathlib import Path
 
 from jobctl.remote.ssh.settings import Prompts
+
+_one_question = threading.Lock()
+"""Several hosts may be connected at the same time; each question says which one it is from."""
 
 
 class Terminal:
     """Asks on the controlling terminal, as ssh does, whatever standard input and output are."""
 
     def ask_secret(self, question: str) -> str | None:
-        try:
-            return getpass.getpass(question)
-        except EOFError:
-            return None
+        with _one_question:
+            try:
+                return getpass.getpass(question)
+            except EOFError:
+                return None
 
 
 def find_terminal() -> Prompts | None:

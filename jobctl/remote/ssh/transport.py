@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from jobctl.remote.ssh.config import resolve_hops
 from jobctl.remote.ssh.lookup import make_lookup
 from jobctl.remote.ssh.settings import Prompts, SshSettings, Tuning
 from jobctl.remote.streams import run_to_end
-from jobctl.remote.transport import Completed
+from jobctl.remote.transport import Completed, Transport
 
 if TYPE_CHECKING:
     from jobctl.remote.ssh.connect import Chain
@@ -31,6 +32,8 @@ class Traffic:
 
 class SshTransport:
     """Commands on one host. Safe to use from several threads."""
+
+    in_bulk = False
 
     def __init__(self, settings: SshSettings, prompts: Prompts | None = None, tuning: Tuning | None = None) -> None:
         self.name = settings.name
@@ -53,6 +56,27 @@ class SshTransport:
         with self._lock:
             chain = self._live_chain()
         return start(chain.session, command, self.name, self._tuning)
+
+    def another(self) -> Transport | None:
+        """A further way to the host, over connections of its own, for bytes in bulk; nobody is asked for anything.
+
+        The system's `ssh`, which is faster, where it gets in as we did; else paramiko once more. None where somebody
+        typed a secret. Connects first where needed.
+        """
+        from jobctl.remote.ssh.keys import find_agent
+        from jobctl.remote.ssh.openssh import OpensshTransport, has_openssh
+        from jobctl.remote.ssh.openssh_files import NotForOpenssh, Step
+
+        with self._lock:
+            chain = self._live_chain()
+        if chain.was_typed:
+            return None
+        if has_openssh():
+            hops = zip(chain.hops, chain.host_keys, chain.ways, strict=True)
+            steps = [Step(hop, key, way, find_agent(hop.identity_agent)) for hop, key, way in hops]
+            with suppress(NotForOpenssh):
+                return OpensshTransport(self.name, steps, self._tuning)
+        return SshTransport(self._settings, None, self._tuning)
 
     def close(self) -> None:
         """Drop the connection; whoever reads from it is woken. Safe to call twice."""

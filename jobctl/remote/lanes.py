@@ -1,0 +1,200 @@
+"""One transfer over as many connections as its link is worth (`link`): the channel that is there, and further ones.
+
+with Lanes(channel) as lanes:
+    lanes.carry(items, work, total)      work(channel, item, moved) for each item, once, by several threads
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from jobctl.errors import HostError
+from jobctl.remote.channel import HostChannel
+from jobctl.remote.link import Seen, further_connections, is_near
+from jobctl.remote.rate import RateLimit
+
+T = TypeVar("T")
+Moved = Callable[[int], None]
+"""Called by work with the bytes that have just been carried; waits where a limit says so, and ends work that is given
+up."""
+Work = Callable[[HostChannel, T, Moved], None]
+
+_THREADS = 2
+"""Per connection: while one waits a round trip for what comes next, the other's bytes are under way."""
+_BULK_BYTES = 4 << 20
+_LOOK_S = 0.05
+_SPAN_S = 0.1
+
+
+class _GivenUp(Exception):
+    """The transfer has failed elsewhere."""
+
+
+class Lanes:
+    """Further connections are opened when they are of use and kept until the end. `tell` is told of them."""
+
+    def __init__(
+        self, channel: HostChannel, limit: RateLimit | None = None, tell: Callable[[str], None] = lambda note: None
+    ) -> None:
+        self.channel = channel
+        self.limit = limit or RateLimit(None)
+        self.tell = tell
+        self.further: list[HostChannel] = []
+        self.may_open = True
+        self.round_trip_s: float | None = None
+
+    def carry(self, items: Iterable[T], work: Work[T], size_bytes: int) -> None:
+        """`work` may be called again for an item whose connection was lost. Raises what it raises, ConnectionLost."""
+        with _Carrying(self, deque(items), work, size_bytes) as carrying:
+            carrying.run()
+
+    def drop(self, channel: HostChannel) -> None:
+        """A further connection that is of no use any more."""
+        with suppress(ValueError):
+            self.further.remove(channel)
+        channel.close()
+
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.may_open = False
+        for channel in list(self.further):
+            self.drop(channel)
+
+
+class _Carrying(Generic[T]):
+    def __init__(self, lanes: Lanes, items: deque[T], work: Work[T], size_bytes: int) -> None:
+        self._lanes = lanes
+        self._items = items
+        self._work = work
+        self._left_bytes = size_bytes
+        self._size_bytes = size_bytes
+        self._change = threading.Condition()
+        self._busy: dict[HostChannel, int] = {}
+        self._opening = 0
+        self._moved_by_first = 0
+        self._first_rests = False
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Until all is carried. Raises the first error."""
+        first = self._lanes.channel
+        ping = first.exchange("ping") if self._size_bytes >= _BULK_BYTES else None
+        asked_at = time.monotonic()
+        for channel in (first, *self._lanes.further):
+            self._employ(channel)
+        if ping:
+            with ping:
+                ping.receive()
+            self._lanes.round_trip_s = min(self._lanes.round_trip_s or 60.0, time.monotonic() - asked_at)
+        looks: deque[tuple[float, int]] = deque()
+        rate = 0.0
+        with self._change:
+            while (self._items or self._busy) and self._error is None:
+                self._change.wait(_LOOK_S)
+                looks.append((time.monotonic(), self._moved_by_first))
+                while len(looks) > 2 and looks[-1][0] - looks[1][0] >= _SPAN_S:
+                    looks.popleft()
+                since_s = looks[-1][0] - looks[0][0]
+                if since_s >= _SPAN_S:
+                    rate = max(rate, (looks[-1][1] - looks[0][1]) / since_s)
+                self._open_what_helps(rate)
+                if self._items and not self._busy and not self._opening:
+                    self._first_rests = False  # those that took its place are gone
+                    self._employ(first)
+            if self._error is not None:
+                raise self._error
+
+    def _open_what_helps(self, rate: float) -> None:
+        lanes = self._lanes
+        if not lanes.may_open or lanes.round_trip_s is None or not self._items:
+            return
+        more = further_connections(Seen(lanes.round_trip_s, rate, self._left_bytes)) - len(lanes.further)
+        if more <= 0 or self._opening or lanes.further:
+            return
+        for _ in range(more):
+            self._opening += 1
+            threading.Thread(target=self._open, name=f"jobctl-open-{lanes.channel.host}", daemon=True).start()
+
+    def _open(self) -> None:
+        lanes = self._lanes
+        channel = None
+        try:
+            channel = lanes.channel.another()
+        except HostError as error:
+            lanes.tell(f"no further connection: {error.what}")
+        near = is_near(lanes.round_trip_s or 0.0)
+        with self._change:
+            self._opening -= 1
+            if channel is None:
+                lanes.may_open = False
+            elif near and not channel.in_bulk:  # it would be as slow as the first
+                lanes.may_open = False
+                channel.close()
+            elif self._error is not None or not lanes.may_open or not self._items:
+                channel.close()
+            else:
+                lanes.further.append(channel)
+                self._first_rests = near
+                self._employ(channel)
+            self._change.notify()
+
+    def _employ(self, channel: HostChannel) -> None:
+        for number in range(_THREADS):
+            self._busy[channel] = self._busy.get(channel, 0) + 1
+            name = f"jobctl-carry-{channel.host}-{number}"
+            threading.Thread(target=self._work_on, args=(channel,), name=name, daemon=True).start()
+
+    def _work_on(self, channel: HostChannel) -> None:
+        is_first = channel is self._lanes.channel
+        try:
+            while not (is_first and self._first_rests) and self._error is None:
+                try:
+                    item = self._items.popleft()
+                except IndexError:
+                    return
+                try:
+                    self._work(channel, item, lambda size: self._moved(size, is_first=is_first))
+                except HostError as error:
+                    if is_first:
+                        raise
+                    self._items.appendleft(item)
+                    self._lanes.may_open = False
+                    self._lanes.tell(f"a further connection was lost: {error.what}")
+                    self._lanes.drop(channel)
+                    return
+        except _GivenUp:
+            pass
+        except BaseException as error:
+            with self._change:
+                self._error = self._error or error
+        finally:
+            with self._change:
+                self._busy[channel] -= 1
+                if not self._busy[channel]:
+                    del self._busy[channel]
+                self._change.notify()
+
+    def _moved(self, size: int, *, is_first: bool) -> None:
+        self._lanes.limit.take(size)
+        with self._change:
+            self._left_bytes -= size
+            if is_first:
+                self._moved_by_first += size
+        if self._error is not None:
+            raise _GivenUp
+
+    def __enter__(self) -> _Carrying[T]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        """Whoever still works is told to stop, and stops at its next bytes or with its connection."""
+        if value is not None and self._error is None:
+            self._error = value
