@@ -125,9 +125,8 @@ def running_bench(folder: Path) -> Iterator[Bench]:
 
 def write_inputs(bench: Bench) -> None:
     """Trees, configs and both sides' settings, and for the hand-written script a venv."""
-    folder, sshd, port = bench.folder, bench.sshd, bench.proxy.port
-    known_hosts = folder / "known_hosts"
-    known_hosts.write_text(f"[127.0.0.1]:{port} {sshd.public_host_key}\n")
+    folder = bench.folder
+    write_settings(folder, bench.sshd, bench.proxy.port)
     write_tree(folder / "code", CODE_FILES, CODE_FILE_BYTES)
     write_tree(folder / "data", DATA_FILES, DATA_FILE_BYTES)
     run(["git", "-C", str(folder / "code"), "init", "-q"])
@@ -136,8 +135,14 @@ def write_inputs(bench: Bench) -> None:
     shutil.copytree(HERE / "job" / "templates", folder / "templates")
     values = {"code": str(folder / "code"), "data": str(folder / "data")}
     (folder / "quick.yaml").write_text(json.dumps({"template": "quick", "values": values}))
+
+
+def write_settings(folder: Path, sshd: Sshd, port: int) -> None:
+    """How the host, `box`, is reached through `port`: an inventory, `ssh_config`, and `ssh_config_master`."""
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text(f"[127.0.0.1]:{port} {sshd.public_host_key}\n")
     host = {"address": "127.0.0.1", "port": port, "user": sshd.user, "identity_file": str(sshd.identity)}
-    host |= {"known_hosts": str(known_hosts), "ssh_config": str(sshd.ssh_config), "work_dir": str(bench.work_dir)}
+    host |= {"known_hosts": str(known_hosts), "ssh_config": str(sshd.ssh_config), "work_dir": str(folder / "host")}
     (folder / "inventory.yaml").write_text(json.dumps({"hosts": {"box": host}}))
 
     lines = [

@@ -148,5 +148,9 @@ class TransferError(JobctlError):
     exit_code = 4
 
 
+class TreeGone(TransferError):
+    """The host had a tree, and has lost of it: it can be sent again."""
+
+
 class RunNotFound(JobctlError):
     exit_code = 5

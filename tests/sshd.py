@@ -31,7 +31,7 @@ START_TIMEOUT_S = 20.0
 class Sshd:
     """One server. `options` are lines of sshd_config that come first, so that they win. `user`: another one to log in.
 
-    `prefix`: what goes before its command line, such as a way into a namespace, where it listens on `address`.
+    `prefix`: what goes before its command line, such as a way into a namespace, where it has `address`.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Sshd:
         prefix: Sequence[str] = (),
         address: str = "127.0.0.1",
     ) -> None:
-        self.address = address
         self.program = find_sshd()
         self.folder = folder
         self.options = tuple(options)
         self.user = user or getpass.getuser()
         self._prefix = list(prefix)
+        self.address = address
         self.port = free_port()
         self.home = folder / "home"
         self.identity = folder / "client_key"

@@ -11,15 +11,19 @@ Names are imported when they are first used: `jobctl ps` must not wait for what 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
     from jobctl.api.bundling import Bundled, bundle, check_bundle
+    from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, read_smi, used_memory
+    from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
+    from jobctl.api.examining import Check, Examined, doctor
     from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
-    from jobctl.api.planning import plan, render
-    from jobctl.api.results import pull
+    from jobctl.api.planning import Item, plan, render
+    from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
     from jobctl.api.sending import Delivery, send, submit_each
@@ -29,19 +33,33 @@ if TYPE_CHECKING:
     from jobctl.api.tidying import Tidied, Tidying, gc
 
 _HOMES = {
+    "Adopted": "adopting",
     "Bundled": "bundling",
+    "CardRow": "card_table",
+    "CardTable": "card_table",
+    "Cause": "diagnosing",
+    "Check": "examining",
     "Delivery": "sending",
+    "Diagnosis": "diagnosing",
+    "Examined": "examining",
+    "HostCards": "card_table",
+    "Item": "planning",
     "LogFollower": "logs",
     "Piece": "logs",
+    "RunDiagnosis": "diagnosing",
     "RunView": "runs",
     "Submitted": "submit",
     "Tidied": "tidying",
     "Tidying": "tidying",
-    "Adopted": "adopting",
     "adopt": "adopting",
     "bundle": "bundling",
     "cancel": "runs",
     "check_bundle": "bundling",
+    "cards": "card_table",
+    "diagnose": "diagnosing",
+    "diagnose_files": "diagnosing",
+    "doctor": "examining",
+    "follow": "results",
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
@@ -50,6 +68,7 @@ _HOMES = {
     "logs": "logs",
     "plan": "planning",
     "pull": "results",
+    "read_smi": "card_table",
     "render": "planning",
     "resume": "resuming",
     "runs": "runs",
@@ -59,14 +78,24 @@ _HOMES = {
     "status": "runs",
     "submit": "submit",
     "submit_each": "sending",
+    "used_memory": "card_table",
 }
 
 __all__ = [
     "Adopted",
     "Bundled",
+    "CardRow",
+    "CardTable",
+    "Cause",
+    "Check",
     "Delivery",
+    "Diagnosis",
+    "Examined",
+    "HostCards",
+    "Item",
     "LogFollower",
     "Piece",
+    "RunDiagnosis",
     "RunView",
     "Submitted",
     "Tidied",
@@ -74,7 +103,12 @@ __all__ = [
     "adopt",
     "bundle",
     "cancel",
+    "cards",
     "check_bundle",
+    "diagnose",
+    "diagnose_files",
+    "doctor",
+    "follow",
     "gc",
     "init",
     "job_text",
@@ -83,6 +117,7 @@ __all__ = [
     "logs",
     "plan",
     "pull",
+    "read_smi",
     "render",
     "resume",
     "runs",
@@ -92,10 +127,21 @@ __all__ = [
     "status",
     "submit",
     "submit_each",
+    "used_memory",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    _unhide()
+    return found
+
+
+def _unhide() -> None:
+    """Importing the module `submit` makes it the package's attribute of that name, in place of the function."""
+    for name, home in _HOMES.items():
+        module = sys.modules.get(f"{__name__}.{home}")
+        if name == home and module is not None:
+            globals()[name] = getattr(module, name)

@@ -16,7 +16,7 @@ from typing import Any
 
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.locking import add_resolution, refuse_mismatch
-from jobctl.api.prepare import Written, gather_code, load
+from jobctl.api.prepare import Written, gather_code, load, tree_cache
 from jobctl.errors import InputError
 from jobctl.host.downloads import store_name
 from jobctl.host.files import Json
@@ -24,10 +24,10 @@ from jobctl.host.pip_arguments import folder_reader, make_asks, requirement_file
 from jobctl.laptop import places
 from jobctl.laptop.bundle_file import Bundle, members_of, open_bundle, write_bundle
 from jobctl.laptop.fetching import fetch
-from jobctl.laptop.hash_cache import HashCache
+from jobctl.laptop.folder_tree import FolderTree, Listed, Reading
 from jobctl.laptop.image import save_image
 from jobctl.laptop.lock_file import read_lock
-from jobctl.laptop.tree_source import FolderTree, TreeSource
+from jobctl.laptop.tree_source import TreeSource
 from jobctl.laptop.wheels import DEFAULT_GLIBC, WheelMaker
 from jobctl.spec.bundle import BundledCode, Contents
 from jobctl.spec.lock import Package, Resolution, Target
@@ -77,17 +77,11 @@ def bundle(
     folder = _kept(written, target)
     trees: dict[str, TreeSource] = {"code": code}
     parts: dict[str, Any] = {"asks": None, "packages": (), "image": None}
-    cache = HashCache(places.home() / "cache" / "hashes.sqlite")
-    try:
-        if written.job.environment.install:
-            parts["asks"], parts["packages"], trees["wheels"] = _wheels(
-                written, target, code, folder, upgrade, cache, tell
-            )
-        downloads, trees["downloads"] = _downloads(written, folder, cache, tell)
-        if image is not None:
-            parts["image"], trees["image"] = _image(written, target, image, folder, cache, tell)
-    finally:
-        cache.close()
+    if written.job.environment.install:
+        parts["asks"], parts["packages"], trees["wheels"] = _wheels(written, target, code, folder, upgrade, tell)
+    downloads, trees["downloads"] = _downloads(written, folder, tell)
+    if image is not None:
+        parts["image"], trees["image"] = _image(written, target, image, folder, tell)
     contents = Contents(
         name=written.job.name,
         target=target,
@@ -125,7 +119,7 @@ def _kept(written: Written, target: Target) -> Path:
 
 
 def _wheels(
-    written: Written, target: Target, code: TreeSource, folder: Path, upgrade: bool, cache: HashCache, tell: Listener
+    written: Written, target: Target, code: TreeSource, folder: Path, upgrade: bool, tell: Listener
 ) -> tuple[str, tuple[Package, ...], TreeSource]:
     """What is asked, the packages with the hashes of their wheels, and the wheels."""
     install = [list(arguments) for arguments in written.job.environment.install]
@@ -143,7 +137,7 @@ def _wheels(
             packages = tuple(Package.model_validate(row) for row in rows)
             add_resolution(written, packages, target, asks, "bundle", tell)
     names = {path.name for path in wheels.values()}
-    tree = FolderTree(maker.folder, sorted(names), cache, follow_links=True)
+    tree = _tree(maker.folder, sorted(names))
     hashes = {entry.path: entry.content for entry in tree.manifest.entries}
     held = [{**row, "sha256": hashes[wheels[row["name"]].name]} for row in rows]
     return asks, tuple(Package.model_validate(row) for row in held), tree
@@ -186,7 +180,7 @@ def _lay_out(code: TreeSource, written: Written, folder: Path) -> Path:
     return folder / "code"
 
 
-def _downloads(written: Written, folder: Path, cache: HashCache, tell: Listener) -> tuple[dict[str, str], TreeSource]:
+def _downloads(written: Written, folder: Path, tell: Listener) -> tuple[dict[str, str], TreeSource]:
     place = folder / "downloads"
     place.mkdir(exist_ok=True)
     found = {}
@@ -195,12 +189,16 @@ def _downloads(written: Written, folder: Path, cache: HashCache, tell: Listener)
         tell.note(f"fetching {download.url}")
         fetch(download.url, download.sha256, place / name, partial(tell.progress, name))
         found[download.url] = name
-    return found, FolderTree(place, sorted(found.values()), cache, follow_links=True)
+    return found, _tree(place, sorted(found.values()))
 
 
-def _image(
-    written: Written, target: Target, image: str, folder: Path, cache: HashCache, tell: Listener
-) -> tuple[str, TreeSource]:
+def _tree(folder: Path, names: list[str]) -> FolderTree:
+    """Just these files of a folder, read through links."""
+    key = f"bundle {folder.absolute()}"
+    return Reading(folder, key, tree_cache(), follow_links=True).tree(Listed(None, names))
+
+
+def _image(written: Written, target: Target, image: str, folder: Path, tell: Listener) -> tuple[str, TreeSource]:
     """The image's name, and a tree with its tar."""
     name = dict(written.job.image).get(target.arch)  # type: ignore[call-overload]
     place = folder / "image" / _IMAGE
@@ -215,7 +213,7 @@ def _image(
         place.symlink_to(Path(image).absolute())
     elif not place.is_file():
         save_image(name, target.arch, place, tell.note)
-    return name, FolderTree(place.parent, [_IMAGE], cache, follow_links=True)
+    return name, _tree(place.parent, [_IMAGE])
 
 
 def open_for(written: Written, path: str | Path, tell: Listener) -> Bundle:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from jobctl.api import prepare
 from jobctl.laptop.lock_file import path_of, read_lock
+from jobctl.laptop.survey import survey
 from jobctl.laptop.tree_source import TreeSource
-from jobctl.plan.plan import Item, Tree, make_pins, make_plan
+from jobctl.plan.plan import Item as Item
+from jobctl.plan.plan import Tree, make_pins, make_plan
 from jobctl.plan.run_files import make_run_files
 from jobctl.spec.job import Job
 
@@ -37,8 +39,8 @@ def plan(
     items = make_plan(
         written.job,
         target,
-        code=_tree(inputs.code) if inputs.code else None,
-        data={name: _tree(tree) for name, tree in inputs.data.items()},
+        code=_tree(inputs.code, written.job.code.exclude) if inputs.code else None,
+        data={name: _tree(tree, ()) for name, tree in inputs.data.items()},
         files=make_run_files(written.job, written.template.helpers),
         more=[prepare.load_host(inventory, name) for name in more_hosts],
         direct=direct,
@@ -53,5 +55,5 @@ def _pins(written: prepare.Written) -> Item | None:
     return make_pins(read_lock(written.config), path_of(written.config).name)
 
 
-def _tree(source: TreeSource) -> Tree:
-    return Tree(source.manifest, source.left_out, source.commit)
+def _tree(source: TreeSource, exclude: tuple[str, ...]) -> Tree:
+    return Tree(source.manifest, survey(source, exclude), source.commit, source.pointers)

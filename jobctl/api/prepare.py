@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from jobctl.api.wish import Wish
 from jobctl.errors import InputError
 from jobctl.laptop import places
 from jobctl.laptop.bundle_file import Bundle
+from jobctl.laptop.data_source import make_data_tree
 from jobctl.laptop.git_source import open_git_tree
-from jobctl.laptop.hash_cache import HashCache
-from jobctl.laptop.tree_source import TreeSource, make_data_tree, make_working_tree
+from jobctl.laptop.tree_cache import TreeCache
+from jobctl.laptop.tree_source import TreeSource, make_working_tree
 from jobctl.plan.run_spec import job_digest
 from jobctl.spec.config import apply_overrides, load_config, parse_set
 from jobctl.spec.inventory import Host, Inventory, load_inventory, pick_host
@@ -85,38 +87,46 @@ def _placed(host: Host, inventory: str | Path) -> Host:
     return host.model_copy(update=placed)
 
 
-def gather_inputs(written: Written, *, keep_caches: bool = True, bundle: Bundle | None = None) -> Inputs:
+def gather_inputs(
+    written: Written,
+    *,
+    keep_caches: bool = True,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    bundle: Bundle | None = None,
+) -> Inputs:
     """Read the local folders and repositories that the job names. With `keep_caches=False` nothing is written anywhere.
 
-    With a bundle code, packages and downloads are its. Raises InputError where something is missing.
+    `progress`: called with what is read, bytes and bytes in all. `bundle`: code, packages and downloads are its. Raises
+    InputError where something is missing.
     """
     near = written.config.absolute().parent
-    cache = HashCache(places.home() / "cache" / "hashes.sqlite", read_only=not keep_caches)
-    try:
-        job = written.job
-        data = {
-            entry.name: make_data_tree(_local(near, entry.path), cache) for entry in job.data if entry.path is not None
-        }
-        if bundle is not None:
-            trees = [bundle.tree("code"), bundle.tree("wheels"), bundle.tree("downloads")]
-            return Inputs(trees[0], data, _secrets(job), trees[1], trees[2], bundle)
-        return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
-    finally:
-        cache.close()
+    cache = TreeCache(places.home() / "cache" / "trees", read_only=not keep_caches)
+    job = written.job
+    data = {}
+    for entry in job.data:
+        if entry.path is None:
+            continue
+        place = _local(near, entry.path) if isinstance(entry.path, str) else [_local(near, path) for path in entry.path]
+        data[entry.name] = make_data_tree(place, cache, entry.unpack, partial(progress, f"reading {entry.name}"))
+    if bundle is not None:
+        trees = [bundle.tree("code"), bundle.tree("wheels"), bundle.tree("downloads")]
+        return Inputs(trees[0], data, _secrets(job), trees[1], trees[2], bundle)
+    return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
 
 
 def gather_code(written: Written) -> TreeSource:
     """The job's code, read here whoever would else fetch it. Raises InputError."""
-    cache = HashCache(places.home() / "cache" / "hashes.sqlite")
-    try:
-        tree = _code(written, written.config.absolute().parent, cache, True, here=True)
-        assert tree is not None
-        return tree
-    finally:
-        cache.close()
+    tree = _code(written, written.config.absolute().parent, tree_cache(), True, here=True)
+    assert tree is not None
+    return tree
 
 
-def _code(written: Written, near: Path, cache: HashCache, keep_caches: bool, here: bool = False) -> TreeSource | None:
+def tree_cache() -> TreeCache:
+    """What is remembered of folders that were read."""
+    return TreeCache(places.home() / "cache" / "trees")
+
+
+def _code(written: Written, near: Path, cache: TreeCache, keep_caches: bool, here: bool = False) -> TreeSource | None:
     code = written.job.code
     if code.path is not None:
         return make_working_tree(_local(near, code.path), code.exclude, cache)
@@ -154,9 +164,9 @@ def submission_digest(written: Written, host: Host, inputs: Inputs, wish: Wish) 
         "host": [host.name, host.address, host.port, host.user, host.work_dir, host.lease_dir],
         "runtime": [host.runtime, host.container.model_dump(mode="json")],
         "wish": asdict(wish),
-        "code": inputs.code.manifest.digest() if inputs.code else None,
-        "bundle": [tree.manifest.digest() for tree in (inputs.wheels, inputs.downloads) if tree],
-        "data": {name: tree.manifest.digest() for name, tree in inputs.data.items()},
+        "code": inputs.code.manifest.digest if inputs.code else None,
+        "bundle": [tree.manifest.digest for tree in (inputs.wheels, inputs.downloads) if tree],
+        "data": {name: tree.manifest.digest for name, tree in inputs.data.items()},
         "files": {path: hashlib.sha256(data).hexdigest() for path, data in written.template.helpers.items()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -22,22 +22,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jobctl.api import bundling, locking, prepare
-from jobctl.api.code_ref import resolve_on_host
+from jobctl.api import bundling, prepare
 from jobctl.api.listener import Listener, Silent
+from jobctl.api.shipping import send_trees, ship
 from jobctl.api.wish import Wish, await_cards, refusal
-from jobctl.errors import ConnectionLost, InputError, JobctlError
+from jobctl.errors import ConnectionLost, InputError, JobctlError, TreeGone
 from jobctl.laptop.lock_file import path_of
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.container import make_container
+from jobctl.plan.plan import tell_pointers
 from jobctl.plan.run_files import make_run_files
 from jobctl.plan.run_spec import make_run_id, make_run_spec
 from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
-from jobctl.remote.sync import send_tree
+from jobctl.remote.lanes import Lanes
+from jobctl.remote.rate import RateLimit
 from jobctl.spec.inventory import Host
-from jobctl.spec.job import Data, Job
 
 _SECRETS = "secrets.json"
 
@@ -71,6 +72,7 @@ def submit(
     wait_s: float | None = None,
     upgrade: bool = False,
     bundle: str | Path | None = None,
+    limit_bytes_s: int | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
@@ -79,14 +81,43 @@ def submit(
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
     `upgrade`: the newest packages, in place of the lock's. `bundle`: takes code, packages and downloads from this file,
-    and nothing on the host asks a network. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns once
-    the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError, HostError,
-    TransferError and their kinds. Then nothing runs, unless the error says that it may.
+    and nothing on the host asks a network. `limit_bytes_s`: of what is sent in bulk. `cards`, `exclusive`, `wait_s`:
+    see `Wish`. With `wait_s` 0 it returns once the run has its cards; NoCardsFree: others have them, and the run is
+    FAILED. Raises InputError, HostError, TransferError and their kinds. Then nothing runs, unless the error says that
+    it may.
     """
-    tell = listener or Silent()
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
     target = prepare.load_host(inventory, host)
+    return submit_written(
+        written,
+        target,
+        wish,
+        upgrade=upgrade,
+        bundle=bundle,
+        limit_bytes_s=limit_bytes_s,
+        listener=listener,
+        records=records,
+        announce=announce,
+        prepared=prepared,
+    )
+
+
+def submit_written(
+    written: prepare.Written,
+    target: Host,
+    wish: Wish,
+    *,
+    upgrade: bool = False,
+    bundle: str | Path | None = None,
+    limit_bytes_s: int | None = None,
+    listener: Listener | None = None,
+    records: Records | None = None,
+    announce: Callable[[Submitted], None] = lambda submitted: None,
+    prepared: Prepared | None = None,
+) -> Submitted:
+    """The same for a job that is rendered already."""
+    tell = listener or Silent()
     container = make_container(written.job, target)
     inputs = prepared.inputs if prepared else read_inputs(written, tell, bundle)
     _check_upgrade(upgrade, inputs)
@@ -96,8 +127,11 @@ def submit(
         if not prepared:
             tell.note(f"connecting to {target.name}")
         try:
-            with nullcontext(prepared.channel) if prepared else connect(target) as channel:
-                answer = _send(channel, written, inputs, container, record, wish, upgrade, tell, book)
+            with (
+                nullcontext(prepared.channel) if prepared else connect(target) as channel,
+                Lanes(channel, RateLimit(limit_bytes_s), tell.note) as lanes,
+            ):
+                answer = _send(lanes, written, inputs, container, record, wish, upgrade, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -145,11 +179,13 @@ def read_inputs(written: prepare.Written, tell: Listener, bundle: str | Path | N
     """Code, data and secrets of this machine, or of a bundle; what is left out is told. Raises InputError."""
     opened = bundling.open_for(written, bundle, tell) if bundle is not None else None
     tell.note("reading code and data")
-    inputs = prepare.gather_inputs(written, bundle=opened)
+    inputs = prepare.gather_inputs(written, progress=tell.progress, bundle=opened)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
-            tell.note(f"{name}: left out: {'; '.join(tree.left_out[:3])}{more}")
+            tell.note(f"{name}: left out: {'; '.join(map(str, tree.left_out[:3]))}{more}")
+        for warning in tell_pointers(tree.pointers) if tree else ():
+            tell.note(f"warning: {name}: {warning}")
     return inputs
 
 
@@ -163,7 +199,7 @@ def _new_record(written: prepare.Written, host: Host) -> Record:
 
 
 def _send(
-    channel: HostChannel,
+    lanes: Lanes,
     written: prepare.Written,
     inputs: prepare.Inputs,
     container: dict[str, Any] | None,
@@ -175,23 +211,20 @@ def _send(
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
     job = written.job
-    code = _send_code(channel, job, inputs, tell)
-    contents, runtime = inputs.bundle.contents if inputs.bundle else None, record.host["runtime"]
-    pinned = locking.pin(channel, written, code, upgrade, tell, book, contents, runtime)
-    brought = _send_packages(channel, inputs, tell)
-    data = [_send_data(channel, entry, inputs, tell) for entry in job.data]
+    shipped = ship(lanes, written, inputs, container, record.host["runtime"], upgrade, tell, book)
+    record.packages = shipped.pinned.digest if shipped.pinned else ""
     spec = make_run_spec(
         job,
         run_id=record.run_id,
         submitted_at=record.submitted_at,
         submitted_by=f"{_user()}@{socket.gethostname()}",
-        code=code,
+        code=shipped.code,
         cards_wanted=wish.cards,
         exclusive=wish.exclusive,
         wait_s=wish.wait_s,
         lease_dir=record.host["lease_dir"],
         container=container,
-        lock=pinned.spec if pinned else None,
+        lock=shipped.pinned.spec if shipped.pinned else None,
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:
@@ -199,21 +232,35 @@ def _send(
     request = {
         "run_id": record.run_id,
         "spec": {**spec, "token": record.token},
-        "code": code.get("tree"),
-        "data": data,
-        **brought,
+        "code": shipped.code.get("tree"),
+        "data": shipped.data,
+        **shipped.brought,
         "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
     }
-    record.sent, record.packages = True, pinned.digest if pinned else ""
-    book.save(record)
     tell.note("starting the run")
-    return _launch(channel, request, b"".join(files.values()), record)
+    send_again = partial(send_trees, lanes, job, inputs, tell, look=True)
+    return _launch(lanes.channel, record, book, request, b"".join(files.values()), tell, send_again)
 
 
-def _launch(channel: HostChannel, request: dict[str, Any], files: bytes, record: Record) -> Answer:
-    """The request that starts it; once the host has said no, it is asked whether it has something of the run."""
+def _launch(
+    channel: HostChannel,
+    record: Record,
+    book: Records,
+    request: dict[str, Any],
+    payload: bytes,
+    tell: Listener,
+    send_again: Callable[[], object],
+) -> Answer:
+    """The request that starts the run; from here on there may be one. `send_again`: trees that have gone meanwhile."""
+    record.sent = True
+    book.save(record)
     try:
-        reply = channel.call("launch", files, **request)
+        try:
+            reply = channel.call("launch", payload, **request)
+        except TreeGone as error:
+            tell.note(f"sending again: {error.what}")
+            send_again()
+            reply = channel.call("launch", payload, **request)
     except ConnectionLost:
         raise
     except JobctlError:
@@ -222,30 +269,6 @@ def _launch(channel: HostChannel, request: dict[str, Any], files: bytes, record:
         record.sent = found.status_of(record.run_id) is not None
         raise
     return Answer(channel.host, reply.header)
-
-
-def _send_code(channel: HostChannel, job: Job, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
-    """What `job.json` says of the code: the tree that the host now has, or the commit that it will clone."""
-    source = {"git": job.code.git, "ref": job.code.ref}
-    if inputs.code is None:
-        tell.note("asking git for the commit")
-        return {**source, "commit": resolve_on_host(channel, job.code)}
-    sent = send_tree(channel, inputs.code, partial(tell.progress, "code"))
-    return {**source, "commit": inputs.code.commit, "tree": sent.digest}
-
-
-def _send_packages(channel: HostChannel, inputs: prepare.Inputs, tell: Listener) -> dict[str, str]:
-    """What a bundle has beside the code: the digests of its trees, which the host now has."""
-    trees = {"wheels": inputs.wheels, "downloads": inputs.downloads}
-    return {name: send_tree(channel, tree, partial(tell.progress, name)).digest for name, tree in trees.items() if tree}
-
-
-def _send_data(channel: HostChannel, entry: Data, inputs: prepare.Inputs, tell: Listener) -> dict[str, Any]:
-    """Where the host finds a dataset: a tree that it now has, or a folder of its own."""
-    row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
-    if tree := inputs.data.get(entry.name):
-        row["digest"] = send_tree(channel, tree, partial(tell.progress, f"data {entry.name}")).digest
-    return row
 
 
 def _explained(error: JobctlError, record: Record, book: Records) -> JobctlError:

@@ -15,6 +15,7 @@ from jobctl import __version__
 
 COMMANDS = {
     "init": "Write a starting inventory, config and template into a folder.",
+    "doctor": "Can these hosts run it? Every check, with its remedy.",
     "render": "Show the job that a config means, with its commands.",
     "plan": "Show the steps of a submit, without doing any.",
     "send": "Bring a job's code and data to hosts, and start nothing.",
@@ -24,6 +25,8 @@ COMMANDS = {
     "ps": "List runs: state, stage, progress, best mIoU.",
     "status": "Show one run whole.",
     "logs": "Show or follow a run's logs.",
+    "diagnose": "Say why a run failed, or what a log file tells of a failure.",
+    "cards": "Show the cards of all hosts: health, memory, who holds them.",
     "resume": "Go on with a run that failed, was cancelled or is lost.",
     "cancel": "End a run and every process of it.",
     "pull": "Bring checkpoints, models, predictions and logs here.",

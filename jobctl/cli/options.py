@@ -9,14 +9,14 @@ import click
 from click.shell_completion import CompletionItem
 
 
-def _complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from jobctl import api
 
     found = [record for record in api.known_runs() if record.run_id.startswith(incomplete)]
     return [CompletionItem(record.run_id, help=record.host_name) for record in found]
 
 
-def _complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from jobctl.api.prepare import load_hosts
     from jobctl.errors import JobctlError
 
@@ -28,7 +28,7 @@ def _complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def run_argument(function: Any) -> Any:
-    return click.argument("run", required=False, shell_complete=_complete_run)(function)
+    return click.argument("run", required=False, shell_complete=complete_run)(function)
 
 
 def json_option(function: Any) -> Any:
@@ -54,9 +54,13 @@ def host_option(function: Any) -> Any:
     return click.option(
         "--host",
         metavar="NAME",
-        shell_complete=_complete_host,
+        shell_complete=complete_host,
         help="Which host of the inventory; not needed if it has one.",
     )(function)
+
+
+def hosts_argument(function: Any) -> Any:
+    return click.argument("hosts", nargs=-1, metavar="[HOST]...", shell_complete=complete_host)(function)
 
 
 def hosts_option(function: Any) -> Any:
@@ -66,7 +70,7 @@ def hosts_option(function: Any) -> Any:
         "hosts",
         metavar="NAME",
         multiple=True,
-        shell_complete=_complete_host,
+        shell_complete=complete_host,
         help="Which host of the inventory; not needed if it has one. May be repeated.",
     )(function)
 
@@ -112,3 +116,26 @@ def parse_wait(text: str | None, no_wait: bool) -> float | None:
     if not match:
         raise click.BadParameter(f"{text!r} is not a time, such as 2h, 30m, 45s or 1d", param_hint="--wait")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+_BYTES = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
+
+
+def limit_option(function: Any) -> Any:
+    return click.option(
+        "--limit-rate",
+        metavar="RATE",
+        help="Take no more of the link than so many bytes a second, such as 10M, 500k or 1.5G.",
+    )(function)
+
+
+def parse_rate(text: str | None) -> int | None:
+    """`10M`, `500k`, `1.5G`: bytes a second, powers of 1000; None: no limit. Raises click.BadParameter."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,3})?)([kMG]?)", text.strip())
+    rate = float(match[1]) * _BYTES[match[2]] if match else 0.0
+    if rate < 1000:
+        hint = "is less than 1k bytes a second" if match else "is not a rate, such as 10M, 500k or 1.5G bytes a second"
+        raise click.BadParameter(f"{text!r} {hint}", param_hint="--limit-rate")
+    return int(rate)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,11 @@ from jobctl.cli.options import (
     json_option,
     set_option,
 )
+
+if TYPE_CHECKING:
+    from jobctl.api import Item
+
+_LARGEST = 3
 
 
 @click.command("plan")
@@ -34,12 +40,24 @@ def main(
     if as_json:
         return show.as_json("plan", {"job": job.model_dump(mode="json"), "steps": [asdict(item) for item in items]})
     for item in items:
-        amount = []
-        if item.files is not None:
-            amount.append(f"{item.files} files")
-        if item.size_bytes is not None:
-            amount.append(show.size(item.size_bytes))
-        head = f"{item.verb:>8}  {item.what}" + (f"  ({', '.join(amount)})" if amount else "")
-        show.text(head)
-        for line in item.detail.splitlines():
-            show.text(f"{'':>8}    {line}")
+        _show(item)
+
+
+def _show(item: Item) -> None:
+    show.text(f"{item.verb:>8}  {item.what}{_amount(item.files, item.size_bytes)}")
+    lines = item.detail.splitlines()
+    if item.largest:
+        lines.append("largest: " + ", ".join(f"{path} {show.size(size)}" for path, size in item.largest[:_LARGEST]))
+    for row in item.left_out:
+        named = ", ".join(row.paths)
+        more = ", ..." if row.files and row.files > len(row.paths) and named else ""
+        lines.append(f"left out: {row.reason}{_amount(row.files, row.size_bytes)}{': ' if named else ''}{named}{more}")
+    lines += [f"warning: {warning}" for warning in item.warnings]
+    for line in lines:
+        show.text(f"{'':>8}    {line}")
+
+
+def _amount(files: int | None, size_bytes: int | None) -> str:
+    words = [f"{files} file{'' if files == 1 else 's'}"] if files is not None else []
+    words += [show.size(size_bytes)] if size_bytes is not None else []
+    return f"  ({', '.join(words)})" if words else ""

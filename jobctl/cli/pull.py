@@ -3,23 +3,29 @@ from __future__ import annotations
 import click
 
 from jobctl.cli import show
-from jobctl.cli.options import json_option, run_argument
+from jobctl.cli.options import json_option, limit_option, parse_rate, run_argument
 
 
 @click.command("pull")
 @run_argument
 @click.option("--to", metavar="DIR", type=click.Path(file_okay=False), help="Target folder. Default: results/RUN.")
 @click.option("--only", metavar="PATTERN", multiple=True, help="An artifact's name, a path or a glob. May be repeated.")
+@click.option("-f", "--follow", is_flag=True, help="Bring each checkpoint as it is complete, until the run is over.")
+@limit_option
 @json_option
-def main(run: str | None, to: str | None, only: tuple[str, ...], as_json: bool) -> None:
+def main(
+    run: str | None, to: str | None, only: tuple[str, ...], follow: bool, limit_rate: str | None, as_json: bool
+) -> None:
     """Bring best model, exported model, predictions and logs of RUN here. Every file is checked by its hash.
 
     Only what is missing or differs travels; a pull that was cut goes on where it stopped.
     """
     from jobctl import api
 
+    limit_bytes_s = parse_rate(limit_rate)
     with show.Teller() as teller:
-        pulled = api.pull(run, to=to, only=only, listener=teller)
+        bring = api.follow if follow else api.pull
+        pulled = bring(run, to=to, only=only, limit_bytes_s=limit_bytes_s, listener=teller)
     if as_json:
         return show.as_json(
             "pull",

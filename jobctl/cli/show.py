@@ -86,8 +86,8 @@ class GrowingTable:
         console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
         drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), show_header=not self.rows)
         for name, width in zip(self._head, self._widths, strict=True):
-            min_width = width if self.rows and name != "WHY" else None
-            drawn.add_column(name, no_wrap=name != "WHY", overflow="fold", min_width=min_width)
+            min_width = width if self.rows and name not in _LONG else None
+            drawn.add_column(name, no_wrap=name not in _LONG, overflow="fold", min_width=min_width)
         for cells in shown:
             drawn.add_row(*(Text(cell, style=STYLES.get(cell.split(" ")[0], "")) for cell in cells))
         with console.capture() as captured:
@@ -97,6 +97,8 @@ class GrowingTable:
         sys.stdout.flush()
 
 
+_LONG = ("WHY", "MEANING", "HOLDER")
+
 STYLES = {
     "RUNNING": "cyan",
     "QUEUED": "yellow",
@@ -105,6 +107,21 @@ STYLES = {
     "FAILED": "bold red",
     "CANCELLED": "magenta",
     "LOST": "bold red",
+}
+
+
+def verdict(word: str) -> str:
+    """A check's verdict, in its colour on a terminal."""
+    padded = f"{word:<8}"
+    return click.style(padded, **VERDICTS.get(word, {})) if sys.stdout.isatty() else padded
+
+
+VERDICTS: dict[str, dict[str, Any]] = {
+    "ok": {"fg": "green"},
+    "warning": {"fg": "yellow"},
+    "failed": {"fg": "red", "bold": True},
+    "unknown": {"fg": "magenta"},
+    "skipped": {"dim": True},
 }
 
 

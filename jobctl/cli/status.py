@@ -49,6 +49,8 @@ def main(run: str | None, as_json: bool) -> None:
     _print_stages(stages)
     _print_verdict(status)
     _print_progress(status.get("progress") or {})
+    if status.get("verdict") and status["state"] in ("FAILED", "LOST"):
+        teller.note(f"next: jobctl diagnose {view.record.run_id}")
 
 
 def _print_stages(stages: list[dict[str, Any]]) -> None:

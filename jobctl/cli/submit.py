@@ -14,7 +14,9 @@ from jobctl.cli.options import (
     hosts_option,
     inventory_option,
     json_option,
+    limit_option,
     parse_cards,
+    parse_rate,
     parse_wait,
     set_option,
 )
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--bundle", metavar="FILE", type=click.Path(), help="Code, packages, downloads from this file of `bundle`."
 )
+@limit_option
 @direct_option
 @click.option("-f", "--follow", is_flag=True, help="Show the log (on standard error) until the run ends.")
 @json_option
@@ -50,6 +53,7 @@ def main(
     no_wait: bool,
     upgrade: bool,
     bundle: str | None,
+    limit_rate: str | None,
     direct: bool,
     follow: bool,
     as_json: bool,
@@ -71,6 +75,7 @@ def main(
             "wait_s": parse_wait(wait, no_wait),
             "upgrade": upgrade,
             "bundle": bundle,
+            "limit_bytes_s": parse_rate(limit_rate),
             "listener": teller,
             "announce": partial(_announce, as_json=as_json, several=len(hosts) > 1, teller=teller),
         }
@@ -113,6 +118,8 @@ def _submit_each(
 
     if follow:
         raise click.BadParameter("one run can be followed, not one of each host", param_hint="--follow")
+    if wish.pop("limit_bytes_s") is not None:
+        raise click.BadParameter("the way to one host can be limited, not that to several", param_hint="--limit-rate")
     errors = api.submit_each(config, inventory, hosts=hosts, direct=direct, **wish)
     for name, error in errors.items():
         teller.note(f"error: {name}: {error}")

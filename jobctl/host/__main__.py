@@ -15,13 +15,18 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, List
 
+_SETTLE_S = 600.0  # a disk that has not written everything down by then has other worries
+
 
 def serve(root: str, source: BinaryIO, sink: BinaryIO) -> None:
     """Answer the laptop until it goes. `sink` is ours alone: nothing else may print into the channel."""
     from .ops import make_ops
     from .server import Server
+    from .trees import Trees
 
-    Server(source, sink, make_ops(Path(root))).serve()
+    trees = Trees(Path(root))
+    Server(source, sink, make_ops(Path(root), trees)).serve()
+    trees.store.wait_settled(_SETTLE_S)
 
 
 def main(argv: List[str]) -> int:

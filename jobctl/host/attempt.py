@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import IO, Dict, NamedTuple, Optional
 
-from . import processes
+from . import plog, processes
 from .ending import end_everything
 from .files import Json, read_json
 from .links import make_links
@@ -72,6 +72,9 @@ def run_attempt(run: Run, stage: Json, attempt: int) -> Outcome:
             end_processes(run)
             watch.poll(last=True)  # what they said last, also when we were told to stop
             upkeep.finish()
+            plog.settle(run.run_dir, stage["name"], attempt, failed=True)
+    if outcome.done:
+        plog.settle(run.run_dir, stage["name"], attempt, failed=False)
     finished = watch.finished and step is stage["steps"][-1]
     return outcome._replace(gone=dogs.ranks.first_gone, oom=oom.record(), finished=finished)
 

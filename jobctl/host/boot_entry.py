@@ -36,6 +36,16 @@ def ensure(root: Path) -> Optional[str]:
     return None
 
 
+def in_the_way(root: Path) -> Optional[str]:
+    """What would keep `ensure` from being of use, as far as can be told without changing anything; or None."""
+    try:
+        entry(root)
+        _read()
+    except (NoCrontab, OSError, ValueError) as error:
+        return str(error)
+    return None if _daemon_is_seen() else "no cron daemon is seen on this host"
+
+
 def remove(root: Path) -> None:
     """Take our line out. Raises NoCrontab, OSError."""
     _edit(lambda text: without_entry(text, root))

@@ -69,22 +69,33 @@ def look(devices: Path = Path("/dev")) -> Seen:
     """Ask `npu-smi`; where it cannot say, count the device files. Takes up to seconds on a busy host."""
     snapshot = None
     mapping: Dict[int, int] = {}
-    program = shutil.which("npu-smi") or next((place for place in _SMI_PLACES if os.access(place, os.X_OK)), None)
+    program = find_smi()
     if program is not None:
-        snapshot = npu_smi.parse(_output([program, "info"]))
-        for (npu, chip), logic in npu_smi.parse_mapping(_output([program, "info", "-m"])).items():
+        snapshot = npu_smi.parse(run_smi([program, "info"]))
+        for (npu, chip), logic in npu_smi.parse_mapping(run_smi([program, "info", "-m"])).items():
             if chip == 0:
                 mapping[npu] = logic
     if snapshot is not None and snapshot.cards:
         ids = sorted({card.npu for card in snapshot.cards})
     else:
-        names = os.listdir(str(devices)) if devices.is_dir() else []
-        ids = sorted(int(name[7:]) for name in names if re.match(r"davinci\d+$", name))
+        ids = device_files(devices)
     # Without a mapping: the runtime counts the cards that it sees from 0.
     return Seen(ids, {card: mapping.get(card, place) for place, card in enumerate(ids)}, snapshot)
 
 
-def _output(argv: List[str]) -> str:
+def device_files(devices: Path = Path("/dev")) -> List[int]:
+    """N of every /dev/davinci<N>."""
+    names = os.listdir(str(devices)) if devices.is_dir() else []
+    return sorted(int(name[7:]) for name in names if re.match(r"davinci\d+$", name))
+
+
+def find_smi() -> Optional[str]:
+    """Where npu-smi is; None where it is not."""
+    return shutil.which("npu-smi") or next((place for place in _SMI_PLACES if os.access(place, os.X_OK)), None)
+
+
+def run_smi(argv: List[str]) -> str:
+    """What npu-smi prints, errors too; it may take seconds. One that does not end says so."""
     try:
         done = subprocess.run(
             argv,

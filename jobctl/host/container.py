@@ -111,6 +111,7 @@ class Container:
             raise StepProblem("the folder to run in is not there: {}".format(workdir))
         name = "{}-{}".format(environ["JOBCTL_STAGE"], environ["JOBCTL_ATTEMPT"])
         whole = run_argv(self._box(run, name), workdir, ENVIRON_SCRIPT, argv)
+        run.journal.event("container_started", argv=whole)
         with tempfile.TemporaryFile() as told:  # without a name: secrets are in it
             told.write(environ_bytes(dict(environ, **{IMAGE_VARIABLE: self._checked.image.id})))
             told.seek(0)

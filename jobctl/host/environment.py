@@ -22,14 +22,12 @@ from .files import Json, read_json, write_json
 from .fingerprint import make_fingerprint, packages_digest
 from .locked import Call, make_calls
 from .locks import open_lock_file, try_lock
-from .names import IMAGE_VARIABLE
+from .names import IMAGE_VARIABLE, WHEELS
 from .nightly import find_mismatch
 from .pip_arguments import uses_code_tree
 from .pip_words import explain_pip, hide_credentials, last_line
 
 MARKER = "jobctl-environment.json"
-WHEELS = "wheels"
-"""Folder of the run directory with the packages that a bundle brought."""
 _ASK_PYTHON = "import json,sys;print(json.dumps([sys.executable,sys.version,sys.implementation.cache_tag]))"
 _PIP_OPTIONS = ["--disable-pip-version-check", "--no-input"]
 # They would send what pip installs elsewhere than into the venv, or make packages outside it count as installed.

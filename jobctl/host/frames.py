@@ -31,10 +31,15 @@ class FrameError(Exception):
 
 def encode(header: Header, payload: bytes = b"") -> bytes:
     """One frame as bytes. Lone surrogates in strings (undecodable file names) survive as JSON escapes."""
+    return encode_head(header, len(payload)) + payload
+
+
+def encode_head(header: Header, payload_size: int) -> bytes:
+    """What of a frame comes before its raw bytes."""
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
-    if len(text) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
-        raise FrameError("frame too large: %d + %d bytes" % (len(text), len(payload)))
-    return HEAD.pack(len(text), len(payload)) + text + payload
+    if len(text) > MAX_HEADER or payload_size > MAX_PAYLOAD:
+        raise FrameError("frame too large: %d + %d bytes" % (len(text), payload_size))
+    return HEAD.pack(len(text), payload_size) + text
 
 
 def read_frame(read_exactly: Callable[[int], bytes]) -> Optional[Frame]:

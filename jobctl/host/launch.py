@@ -12,11 +12,11 @@ import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List
 
 from . import control
-from .environment import WHEELS
 from .files import read_json, write_bytes, write_json
+from .names import WHEELS
 from .server import OpError, Request
 from .trees import Trees
 
@@ -61,7 +61,7 @@ def staging_lock(root: Path, run_id: str) -> Iterator[None]:
         os.close(handle)
 
 
-def launch(request: Request, root: Path) -> Dict[str, Any]:
+def launch(request: Request, root: Path, trees: Trees) -> Dict[str, Any]:
     """Stage and start a run; for a run that is there already, its status.
 
     Parameters: run_id; spec (job.json, `data` still without targets); code (digest or None); data ([{name, link, and
@@ -73,32 +73,19 @@ def launch(request: Request, root: Path) -> Dict[str, Any]:
     with staging_lock(root, run_id):
         run_dir = root / "runs" / run_id
         if not run_dir.exists():
-            _check_container(params["spec"].get("container"))
-            _stage(root, params, request.payload)
+            _stage(root, trees, params, request.payload)
         elif (read_json(run_dir / "job.json") or {}).get("token") != params["spec"].get("token"):
             hint = "submit again: it draws another id"
             raise OpError("taken", "another submit has a run of the id %s here" % run_id, hint=hint)
         return control.start(root, run_id)
 
 
-def _check_container(spec: Optional[Dict[str, Any]]) -> None:
-    """Raises OpError "container" before anything is there, where no container can be made."""
-    if not spec:
-        return
-    from . import engine  # here, not above: each laptop's channel loads us
-
-    try:
-        engine.check(spec)
-    except engine.EngineProblem as error:
-        raise OpError("container", str(error), hint=error.hint) from error
-
-
-def _stage(root: Path, params: Dict[str, Any], payload: bytes) -> None:
+def _stage(root: Path, trees: Trees, params: Dict[str, Any], payload: bytes) -> None:
     staging = root / "staging" / params["run_id"]
     if staging.exists():
         shutil.rmtree(str(staging))
     try:
-        _lay_out(staging, Trees(root), params, payload)
+        _lay_out(staging, trees, params, payload)
     except BaseException:
         shutil.rmtree(str(staging), ignore_errors=True)
         raise
@@ -115,7 +102,7 @@ def _lay_out(staging: Path, trees: Trees, params: Dict[str, Any], payload: bytes
     if params.get("wheels"):
         trees.lay_out(params["wheels"], staging / WHEELS)
     if params.get("downloads"):
-        trees.lay_out_beside(params["downloads"], trees.root / "datasets" / ".downloads")
+        trees.lay_out_beside(params["downloads"], staging.parent.parent / "datasets" / ".downloads")
     at = 0
     for path, mode, size in params["files"]:
         _check_inside(path)

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, List, NamedTuple, Optional
 
@@ -38,6 +39,7 @@ class Note(NamedTuple):
     since: Optional[float] = None
     run_dir: Optional[str] = None
     wants: Optional[Json] = None
+    free_since: Optional[float] = None  # nobody holds it: its last holder let go of it then
 
 
 def prepare(path: Optional[str]) -> Path:
@@ -115,13 +117,23 @@ def write_note(descriptor: int, note: Json) -> None:
 
 
 def let_go(descriptors: List[int]) -> None:
-    """End the leases, and say nothing more about them."""
+    """End the leases. A holder that said who it was leaves when it let go; one that only tried leaves what it met."""
     for descriptor in descriptors:
-        try:
-            os.ftruncate(descriptor, 0)
-        except OSError:
-            pass
+        note = _read(descriptor)
+        if note.get("pid") == os.getpid():
+            write_note(descriptor, {"free_since": round(time.time(), 3)})
+        elif "free_since" not in note:
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
         os.close(descriptor)
+
+
+def _read(descriptor: int) -> Json:
+    try:
+        found = json.loads(os.pread(descriptor, _LARGEST_NOTE, 0).decode("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def touch(descriptors: List[int]) -> None:
@@ -159,16 +171,20 @@ def parse_note(found: object) -> Note:
     """The parts of a note that can be believed to be what they should be."""
     if not isinstance(found, dict):
         return Note()
-    since: Any = found.get("since")
     run_dir, wants = found.get("run_dir"), found.get("wants")
-    is_time = isinstance(since, (int, float)) and not isinstance(since, bool) and 0 <= since < 1e11
     return Note(
         run_id=_short(found.get("run_id")),
         by=_short(found.get("by")),
-        since=float(since) if is_time else None,
+        since=_time(found.get("since")),
         run_dir=run_dir if isinstance(run_dir, str) and run_dir.startswith("/") and "\0" not in run_dir else None,
         wants=wants if isinstance(wants, dict) else None,
+        free_since=_time(found.get("free_since")),
     )
+
+
+def _time(found: Any) -> Optional[float]:
+    is_time = isinstance(found, (int, float)) and not isinstance(found, bool) and 0 <= found < 1e11
+    return float(found) if is_time else None
 
 
 def _short(found: object) -> Optional[str]:

@@ -14,19 +14,22 @@ import contextlib
 import ctypes
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 import stat
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Set
+from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 SETTLED = 946684800  # 2000-01-01, seconds since the epoch
 VERIFIED = SETTLED - 1
 """The time of an object that was checked when it came and is not settled yet; trusted by who has seen it come."""
 _CHUNK = 1 << 20
+_FEW = 16  # files that are synced one by one, which leaves what else is to be written on the disk alone
 _FICLONE = 0x40049409  # linux/fs.h; Btrfs, XFS
 
 
@@ -36,25 +39,34 @@ class ObjectStore:
         self._arrival = threading.Condition()
         self._growing: Dict[Path, Incoming] = {}
         self._fresh: Set[str] = set()
+        self._settling: List[threading.Thread] = []
+        self._number = itertools.count()
 
     def path(self, sha256: str, executable: bool = False) -> Path:
-        return self._folder / sha256[:2] / (sha256 + ("x" if executable else ""))
+        return Path(self._path(sha256, executable))
+
+    def _path(self, sha256: str, executable: bool) -> str:
+        return "%s/%s/%s%s" % (self._folder, sha256[:2], sha256, "x" if executable else "")
 
     def has(self, sha256: str, size: int, executable: bool = False) -> bool:
         """Whether the object is there and is what its name says."""
-        path = self.path(sha256, executable)
+        path = self._path(sha256, executable)
         try:
-            info = os.lstat(str(path))
+            info = os.lstat(path)
         except OSError:
             return self._copy_other_mode(sha256, size, executable)
         if stat.S_ISREG(info.st_mode) and info.st_size == size:
-            if info.st_mtime == SETTLED or str(path) in self._fresh:
+            if info.st_mtime == SETTLED or path in self._fresh:
                 return True
-            if hash_file(path) == sha256:
-                self.note_fresh(str(path))
+            if hash_file(Path(path)) == sha256:
+                self.note_fresh(path)
                 return True
-        path.unlink()
+        os.unlink(path)
         return False
+
+    def is_fresh(self, sha256: str, executable: bool) -> bool:
+        """This process knows that it is what its name says."""
+        return self._path(sha256, executable) in self._fresh
 
     def note_fresh(self, path: str) -> None:
         """An object of which this process knows that it is what its name says."""
@@ -94,6 +106,11 @@ class ObjectStore:
         with self._arrival:
             self._arrival.wait(timeout_s)
 
+    def tell_more(self) -> None:
+        """More objects are here."""
+        with self._arrival:
+            self._arrival.notify_all()
+
     def tell(self, path: Path, incoming: Incoming) -> None:
         """More has come of an object, or nothing more will come."""
         with self._arrival:
@@ -103,35 +120,94 @@ class ObjectStore:
                 del self._growing[path]
             self._arrival.notify_all()
 
-    def settle(self, paths: Iterable[Path]) -> None:
-        """Make new objects durable, then mark them as trusted."""
-        fresh = [path for path in paths if os.stat(str(path)).st_mtime != SETTLED]
-        if not fresh:
-            return
-        sync_file_system(self._folder)
-        for path in fresh:
-            os.utime(str(path), (SETTLED, SETTLED))
-
-    def link(self, sha256: str, executable: bool, target: Path) -> None:
-        """Give an object a name outside the store: a hard link, or a copy where the file system has none."""
-        source = str(self.path(sha256, executable))
+    def add(self, sha256: str, executable: bool, content: bytes) -> bool:
+        """A small object that came whole. False, and nothing is left of it, where it is not what was announced."""
+        if hashlib.sha256(content).hexdigest() != sha256:
+            return False
+        path = self._path(sha256, executable)
+        # A counter instead of mkstemp's random names: half of the time that a small file took (Python 3.11).
+        beside = "%s/.incoming-%d-%d" % (os.path.dirname(path), os.getpid(), next(self._number))
+        mode = 0o555 if executable else 0o444
         try:
-            os.link(source, str(target))
+            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                _write_all(handle, content, beside)
+                os.fchmod(handle, mode)
+            finally:
+                os.close(handle)
+            os.rename(beside, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+            raise
+        self._fresh.add(path)
+        return True
+
+    def settle_later(self, contents: Iterable[Tuple[str, bool]]) -> None:
+        """Make new objects durable, then mark them as trusted, while the laptop goes on.
+
+        The disk may have much else to write down: gigabytes of somebody's checkpoints. Where the host goes down, or
+        this process ends, before that is done, the objects are read again before they are trusted.
+        """
+        paths = [self._path(sha256, executable) for sha256, executable in contents]
+        self.later(lambda: self._settle(paths))
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Beside what the laptop asks for; see `wait_settled`."""
+        thread = threading.Thread(target=work, name="settle")
+        self._settling = [before for before in self._settling if before.is_alive()] + [thread]
+        thread.start()
+
+    def wait_settled(self, timeout_s: float) -> None:
+        """Until what was begun is done, or the time is over."""
+        end = time.monotonic() + timeout_s
+        for thread in self._settling:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _settle(self, paths: List[str]) -> None:
+        with contextlib.suppress(OSError):  # what could not be settled is read again
+            fresh = [path for path in paths if os.stat(path).st_mtime != SETTLED]
+            if len(fresh) > _FEW:
+                sync_file_system(self._folder)
+            else:
+                for path in fresh:
+                    sync_file(path)
+            for path in fresh:
+                os.utime(path, (SETTLED, SETTLED))
+
+    def link(self, sha256: str, executable: bool, target: str) -> None:
+        """Give an object a name outside the store: a hard link, or a copy where the file system has none."""
+        source = self._path(sha256, executable)
+        try:
+            os.link(source, target)
         except OSError:
             if not os.path.exists(source):
                 raise
-            shutil.copy2(source, str(target))
+            shutil.copy2(source, target)
 
-    def copy(self, sha256: str, executable: bool, target: Path) -> None:
+    def copy(self, sha256: str, executable: bool, target: str) -> None:
         """A file of its own with an object's content; its blocks are shared until they are written to, where the file
         system can do that.
         """
-        with open(str(self.path(sha256, executable)), "rb") as source, open(str(target), "xb") as file:
+        with open(self._path(sha256, executable), "rb") as source, open(target, "xb") as file:
             try:
                 fcntl.ioctl(file.fileno(), _FICLONE, source.fileno())
             except OSError:
                 shutil.copyfileobj(source, file, _CHUNK)
-        target.chmod(0o555 if executable else 0o444)
+            os.fchmod(file.fileno(), 0o555 if executable else 0o444)
+
+
+def _write_all(handle: int, content: bytes, path: str) -> None:
+    left = memoryview(content)
+    try:
+        while left:
+            left = left[os.write(handle, left) :]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None  # write(2)'s error names no file
 
 
 class Growing:
@@ -193,6 +269,7 @@ class Incoming:
             return False
         os.chmod(self.beside, self._mode)
         os.rename(self.beside, str(self._target))
+        self._store.note_fresh(str(self._target))
         self._end()
         return True
 
@@ -220,6 +297,15 @@ def hash_file(path: Path, size: Optional[int] = None) -> str:
             digest.update(piece)
             left -= len(piece)
     return digest.hexdigest()
+
+
+def sync_file(path: str) -> None:
+    """fsync(2)."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_file_system(folder: Path) -> None:

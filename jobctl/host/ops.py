@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import bulk, control, launch, logs, packages, results, resume, tidy
+from . import bulk, card_report, control, deep, diagnosis, launch, logs, results, resume, tidy
 from .relay import Relay
 from .removal import transferring
 from .server import Op, OpError, Request
 from .trees import Trees
 
 
-def make_ops(root: Path) -> Dict[str, Op]:
+def make_ops(root: Path, trees: Trees) -> Dict[str, Op]:
     """All requests, for the work_dir `root`."""
-    trees = Trees(root)
     relay = Relay(trees)
 
     def of_run(request: Request) -> Path:
@@ -30,10 +30,13 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "objects_missing": _transfer(root, lambda request: bulk.missing(request, trees.store)),
         "objects_put": _transfer(root, lambda request: bulk.put(request, trees.store)),
         "objects_finish": _transfer(root, lambda request: bulk.finish(request, trees.store)),
-        "launch": _transfer(root, lambda request: launch.launch(request, root)),
-        "asked": _transfer(root, lambda request: packages.asked(request, root)),
-        "resolve": _transfer(root, lambda request: packages.resolve(request, root)),
-        "packages": lambda request: {"facts": packages.facts(root, request.params["digests"])},
+        "container_check": _container_check,
+        "launch": _transfer(root, lambda request: launch.launch(request, root, trees)),
+        "asked": _transfer(root, lambda request: _packages().asked(request, root)),
+        "resolve": _transfer(root, lambda request: _packages().resolve(request, root)),
+        "packages": lambda request: {"facts": _packages().facts(root, request.params["digests"])},
+        "image_there": _image_there,
+        "image_load": _transfer(root, lambda request: _image_load(request, trees)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
         "status": lambda request: _statuses(request, root),
@@ -41,10 +44,16 @@ def make_ops(root: Path) -> Dict[str, Op]:
         "resume_needs": lambda request: resume.needs(of_run(request)),
         "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
+        "diagnosis": lambda request: diagnosis.answer(request, of_run(request)),
+        "cards": card_report.answer,
         "artifacts": lambda request: results.listing(request, of_run(request)),
+        "checkpoints": lambda request: results.checkpoints(of_run(request)),
         "fetch": lambda request: results.fetch(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),
+        "facts": lambda request: _facts(request, root),
+        "deep_seen": lambda request: deep.seen(of_run(request)),
+        "deep_keep": lambda request: deep.keep(root, of_run(request), request.params["verdict"]),
         "command": _command,
         "ping": lambda request: {},
     }
@@ -77,6 +86,52 @@ def _statuses(request: Request, root: Path) -> Dict[str, Any]:
         except OpError as error:  # a damaged run hides no other
             found[run_id] = {"error": {"kind": error.kind, "message": error.message}}
     return {"statuses": found}
+
+
+def _facts(request: Request, root: Path) -> Dict[str, Any]:
+    received_at = time.time()
+    from . import facts  # slow to import (ssl among it), seldom needed
+
+    return facts.answer(received_at, str(root), request.params["wanted"])
+
+
+def _packages() -> Any:
+    from . import packages  # here, not above: most requests have nothing to do with pip
+
+    return packages
+
+
+def _image_there(request: Request) -> Dict[str, Any]:
+    """Whether the engine has the job's image. Raises OpError "container"."""
+    from . import engine
+
+    try:
+        name = engine.image_for_us(request.params["container"]["images"])
+        return {"there": engine.find_image(request.params["container"]["engine"], name) is not None}
+    except engine.EngineProblem as error:
+        raise OpError("container", str(error), hint=error.hint) from error
+
+
+def _image_load(request: Request, trees: Trees) -> Dict[str, Any]:
+    """Give the engine the image in a tree of one file, a tar. Raises OpError "container"."""
+    from . import engine
+
+    try:
+        engine.load_image(request.params["container"], trees.files(request.params["tree"])[0])
+    except engine.EngineProblem as error:
+        raise OpError("container", str(error), hint=error.hint) from error
+    return {}
+
+
+def _container_check(request: Request) -> Dict[str, Any]:
+    """Whether containers can be made here; asked before anything is sent. Raises OpError "container"."""
+    from . import engine  # here, not above: each laptop's channel loads us, most without containers
+
+    try:
+        engine.check(request.params["container"])
+    except engine.EngineProblem as error:
+        raise OpError("container", str(error), hint=error.hint) from error
+    return {}
 
 
 def _command(request: Request) -> Dict[str, Any]:

@@ -97,7 +97,7 @@ class Partial:
         first, count = self._pieces(offset, length)
         with self._alone():
             marks = os.pread(self._fd, count, self.size + first)
-            for index in range(count):
+            for index in range(0 if self._is_hole(offset, length) else count):
                 at = offset + index * PIECE
                 if not marks[index]:
                     here = os.pread(self._fd, min(PIECE, self.size - at), at)
@@ -160,6 +160,12 @@ class Partial:
         if not whole or length <= 0 or offset + length > self.size:
             raise ValueError("not whole pieces: %d bytes from %d on" % (length, offset))
         return first, count
+
+    def _is_hole(self, offset: int, length: int) -> bool:
+        try:
+            return os.lseek(self._fd, offset, os.SEEK_DATA) >= offset + length
+        except OSError:  # ENXIO: nothing but a hole from there on. Others: a file system that does not tell
+            return False
 
     def _pwrite(self, data: object, offset: int, fd: Optional[int] = None) -> None:
         view = memoryview(data)  # type: ignore[arg-type]

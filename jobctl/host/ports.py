@@ -15,6 +15,7 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 
 from . import lease_dir
 from .files import Json
+from .locks import is_held
 
 BLOCK = 64
 LAUNCHER = 32  # the first of a block are for Paddle's launcher, the others for HCCL
@@ -48,6 +49,15 @@ def acquire(folder: Path, ranks: int, holder: Json) -> Optional[Ports]:
             return Ports(base, descriptor)
         os.close(descriptor)
     return None
+
+
+def survey(folder: Path) -> Json:
+    """The first block that a run could have (None: there is none), how many are held, how many there are."""
+    every = list(blocks(_ephemeral()))
+    held = {base for number, base in every if is_held(folder / "ports{}.lock".format(number))}
+    bases = (base for _, base in every if base not in held)
+    free = (base for base in bases if all(_is_free(port) for port in range(base, base + BLOCK)))
+    return {"first_free": next(free, None), "held_blocks": len(held), "blocks": len(every), "ports_each": BLOCK}
 
 
 def blocks(ephemeral: Tuple[int, int]) -> Iterator[Tuple[int, int]]:

@@ -17,8 +17,9 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .frames import Frame, Header
 from .link import Link, accept, dial, listen
+from .manifests import Row, parse_manifest
 from .server import OpError, Request
-from .trees import Row, Trees, parse_manifest
+from .trees import Trees
 
 _FRAME = 1 << 20  # bytes of contents in one frame; small files are packed together
 _AHEAD = 16  # frames under way that the other host has not confirmed
@@ -104,6 +105,8 @@ class _Pass:
 
     def run(self) -> Dict[str, Any]:
         todo = self._missing()
+        if todo is None:
+            return {"passed": 0, "total": 0}
         self._total = sum(self._rows[index].size for index in todo)
         parts: List[List[int]] = []
         buffer = bytearray()
@@ -121,13 +124,15 @@ class _Pass:
         self._give(parts, buffer)
         while self._ahead:
             self._confirm()
-        self._link.send({"done": True})
         self._answer()
         return {"passed": self._passed, "total": self._total}
 
-    def _missing(self) -> List[int]:
-        """What the next host says that it lacks. Raises OpError for what is no answer to that."""
-        found = self._answer().get("missing")
+    def _missing(self) -> Optional[List[int]]:
+        """What the next host says that it lacks; None: nothing. Raises OpError for what is no answer to that."""
+        answer = self._answer()
+        if answer.get("known"):
+            return None
+        found = answer.get("missing")
         if not isinstance(found, list) or not all(type(i) is int and 0 <= i < len(self._rows) for i in found):
             raise OpError("relay", "the next host does not say what it lacks")
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import hashlib
 import os
 import re
@@ -12,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Set, Tuple
 
-from . import states
+from . import mirrored, states
 from .control import read_job, status
 from .files import Json, read_json, write_json
 from .frames import CHUNK
@@ -54,6 +55,12 @@ def _patterns(run_dir: Path) -> List[Tuple[str, str]]:
     return patterns + [(artifact["name"], artifact["path"]) for artifact in job.get("artifacts", [])]
 
 
+def checkpoints(run_dir: Path) -> Dict[str, Any]:
+    """What `pull --follow` brings: rows as those of `listing`, with the checkpoint's folder as the name."""
+    over = _over(run_dir)  # first: see `listing`
+    return {"rows": [row for row in mirrored.rows(run_dir) if _may_leave(run_dir, run_dir / row[0])], "over": over}
+
+
 def _may_leave(run_dir: Path, file: Path) -> bool:
     """Whether a file is the run's own and no secret, wherever links lead.
 
@@ -74,7 +81,10 @@ def _can_be_pulled(run_dir: Path, path: str) -> bool:
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or not _may_leave(run_dir, run_dir / path):
         return False
-    return any(_matches(parts, pattern.split("/")) for _, pattern in _patterns(run_dir))
+    patterns = [pattern for _, pattern in _patterns(run_dir)]
+    for spec in mirrored.specs(run_dir):
+        patterns += [spec["path"]] + ([glob.escape(spec["best"])] if spec.get("best") else [])
+    return any(_matches(parts, pattern.split("/")) for pattern in patterns)
 
 
 def _matches(parts: List[str], pattern: List[str]) -> bool:
@@ -88,8 +98,8 @@ def _matches(parts: List[str], pattern: List[str]) -> bool:
 
 def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     """Rows [path, "f" or "x" (executable), size in bytes, SHA-256, artifact name], in several replies when they are
-    many. The last one has `empty` too: the artifacts that no file belongs to; and `over`, how the run had ended before
-    it was listed.
+    many. Checkpoints that are not complete are left out. The last one has `empty` too: the artifacts that no file
+    belongs to; and `over`, how the run had ended before it was listed.
 
     Hashes are kept beside, keyed by size and time of change.
     """
@@ -97,7 +107,8 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     kept = read_json(run_dir / _HASHES) or {}
     rows: List[List[Any]] = []
     hashes: Dict[str, List[Any]] = {}
-    found = find(run_dir)
+    half = mirrored.half(run_dir)
+    found = [row for row in find(run_dir) if not half.intersection(_above(row[0]))]
     for path, artifact in found:
         file = run_dir / path
         try:
@@ -119,6 +130,12 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
         with suppress(OSError):  # results can be pulled from a full disk too; then they are hashed again the next time
             write_json(run_dir / _HASHES, hashes)
     return {"rows": rows, "over": over, "empty": _without_files(run_dir, {name for _, name in found})}
+
+
+def _above(path: str) -> List[str]:
+    """The folders that a path goes through."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts))]
 
 
 def over_mark(found: Json) -> Optional[List[Any]]:
@@ -182,14 +199,14 @@ def _without_files(run_dir: Path, there: Set[str]) -> List[List[str]]:
 
 
 def fetch(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
-    """Ranges of files, packed: parameter `files`, rows [path, from this byte on, up to that one].
+    """Ranges of files, packed: parameter `files`, rows [path, from this byte on, up to that one, size of the file].
 
     Replies are frames of `pack`. What a log has grown by meanwhile is not sent. The last reply names in `short` the
     rows that ended too early: files that became shorter, or were removed as old checkpoints are.
     """
     pack = Pack(lambda payload, parts: request.reply(payload, parts=parts))
     short = []
-    for row, (path, start, end) in enumerate(request.params["files"]):
+    for row, (path, start, end, size) in enumerate(request.params["files"]):
         if not _can_be_pulled(run_dir, path):
             raise OpError("transfer", "not a file of this run that can be pulled: %s" % path)
         at = int(start)
@@ -198,6 +215,9 @@ def fetch(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
                 if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
                     raise OpError("transfer", "not a regular file: %s" % path)
                 is_log = _is_log(path)
+                if not is_log and os.fstat(handle.fileno()).st_size != size:
+                    short.append(row)
+                    continue
                 for piece in _log_pieces(run_dir / path, at, end) if is_log else _pieces(handle, at, end):
                     pack.add(row, piece)
                     at += len(piece)

@@ -14,7 +14,7 @@ import time
 import traceback
 from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
-from .frames import BEAT_S, SILENCE_S, Frame, FrameError, Header, encode, read_frame
+from .frames import BEAT_S, SILENCE_S, Frame, FrameError, Header, encode_head, read_frame
 
 _PIECE = 256 << 10
 _FULL_S = 0.1  # so often the reader looks whether a request whose queue is full is over
@@ -83,16 +83,19 @@ class Server:
         self._running: Dict[int, Request] = {}
         self._heard = time.monotonic()
         self._busy = False
+        self._ended = threading.Event()
 
     def send(self, header: Header, payload: bytes = b"") -> None:
-        data = encode(header, payload)
+        head = encode_head(header, len(payload))
         try:
             with self._write:
-                self._sink.write(data)
+                self._sink.write(head)
+                self._sink.write(payload)
                 self._sink.flush()
         except (OSError, ValueError):
-            # Nobody listens any more: nothing that a channel process does is worth outliving its laptop.
-            os._exit(0)
+            # Nobody listens any more: nothing that a channel process still answers is worth outliving its laptop.
+            if not self._ended.is_set():
+                os._exit(0)
 
     def serve(self) -> None:
         """Until the laptop closes the channel or falls silent."""
@@ -105,6 +108,8 @@ class Server:
                 self._dispatch(frame)
         except (FrameError, OSError):
             return
+        finally:
+            self._ended.set()
 
     def _read(self, size: int) -> bytes:
         """`size` bytes, or fewer at the end. Each piece is a sign of life: on a slow line one frame takes long."""
@@ -159,8 +164,7 @@ class Server:
             return {"error": {"kind": "bug", "message": traceback.format_exc()}}
 
     def _beat(self) -> None:
-        while True:
-            time.sleep(BEAT_S)
+        while not self._ended.wait(BEAT_S):
             if not self._busy and time.monotonic() - self._heard > SILENCE_S:
                 os._exit(0)
             self.send({"id": 0})

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Dict, List, NamedTuple, Optional, Union
 
-from . import processes, surroundings
+from . import plog, processes, surroundings
 from .files import Json, read_json
 from .journal import Journal
 from .program import argv_of
@@ -73,6 +73,8 @@ def make_environ(run: Run, stage: Json, step: Json, attempt: int) -> Dict[str, s
     if run.journal.status.get("ports"):
         environ = surroundings.with_ports(environ, run.job.get("device", "cpu"), run.journal.status["ports"]["base"])
     environ.setdefault("PYTHONUNBUFFERED", "1")
+    if run.job.get("device") == "npu":
+        environ[plog.VARIABLE] = plog.prepare(plog.folder(run.run_dir, stage["name"], attempt))
     environ.update(run.job.get("env") or {})
     environ.update(step.get("env") or {})
     environ.update(run.secrets)

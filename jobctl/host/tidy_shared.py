@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, List, Set, Tuple
 
+from .manifests import parse_manifest
 from .removal import Item, age_of, entries, remove, size_of, taker
 from .server import OpError
 from .tidy_runs import RunHere
-from .trees import parse_manifest
 
 
 def survey_trees(root: Path, older_than_s: float, alone: bool, now: float) -> List[Item]:

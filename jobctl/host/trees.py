@@ -2,86 +2,63 @@
 
 The two requests behind a transfer of code or data:
 
-    tree_offer  {digest}                 -> {"known": true}, or {"known": false}
-    tree_send   {digest} + manifest      -> {"missing": [indexes]}, then frames
-                                            {"parts": [[index, length], ...]} with the contents one after another,
-                                            then {"done": true} -> {"known": true}
+    tree_offer  {digest}                         -> {"known": true}, or {"known": false}
+    tree_send   {digest} + manifest              -> {"known": true}, or
+                                                    {"missing": [indexes]}, then frames with the contents
+                {digest, base} + delta           the same; {"need": "manifest"} where `base` is not here
+                {..., guessed: true}             a first frame with contents follows at once, before the answer
 
-A large file goes on over several frames; a part without the file's end is followed by the next part of the same file.
+A frame is {"parts": [[index, length], ...]} and the contents one after another; with "plain", their length, they are
+compressed. A large file goes on over several frames. Each frame is answered by {"received": bytes so far}, the last one
+by {"known": true}. So a tree that is here costs one round trip, one with a small change one, a new one two.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
-import shutil
+import stat
+import threading
 import time
-import zlib
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-from .files import write_bytes
-from .objects import Incoming, ObjectStore, remove_leftovers
+from .arrivals import Arrivals
+from .manifests import Row, apply_delta, check_digest, inflate, is_sha256, parse_lines, parse_manifest
+from .objects import SETTLED, ObjectStore, hash_file, remove_leftovers
 from .pip_arguments import Reader
+from .removal import put_aside, remove
 from .server import OpError, Request
 
 _STALE_S = 24 * 3600.0  # no transfer pauses for so long
 
 
-class Row(NamedTuple):
-    """One entry of a manifest; see jobctl.plan.manifest.Entry."""
-
-    path: str
-    kind: str
-    size: int
-    content: str
-
-
-def parse_manifest(data: bytes, digest: str) -> List[Row]:
-    """Checked rows. Raises OpError for what could lead outside the tree, and for a manifest that is another."""
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise OpError("transfer", "the manifest is not the one that was announced")
-    rows = [Row(*row) for row in json.loads(data.decode("ascii"))]
-    for row in rows:
-        parts = row.path.split("/")
-        if (
-            not row.path
-            or row.path.startswith("/")
-            or any(part in ("", ".", "..") for part in parts)
-            or "\0" in row.path
-        ):
-            raise OpError("transfer", "a path that is not allowed in a tree: %r" % row.path)
-        if row.kind not in ("f", "x", "l"):
-            raise OpError("transfer", "a kind that is not known: %r" % row.kind)
-        if row.kind != "l" and (len(row.content) != 64 or set(row.content) - set("0123456789abcdef")):
-            raise OpError("transfer", "not a hash: %r" % row.content)
-    return rows
-
-
 class Trees:
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self._root = root
         self.store = self._store = ObjectStore(root)
 
     def _manifest_path(self, digest: str) -> Path:
-        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        if not is_sha256(digest):
             raise OpError("transfer", "not a digest: %r" % digest)
-        return self.root / "trees" / (digest + ".json")
+        return self._root / "trees" / (digest + ".json")
 
     def rows(self, digest: str) -> List[Row]:
         """Of a tree that is complete here. Raises OpError otherwise."""
         path = self._manifest_path(digest)
-        if not path.is_file():
-            raise OpError("transfer", "the host does not have this tree: %s" % digest)
-        return parse_manifest(path.read_bytes(), digest)
+        try:
+            return parse_manifest(path.read_bytes(), digest)
+        except FileNotFoundError:
+            raise OpError("tree_gone", "the host does not have this tree: %s" % digest) from None
+        except OpError:
+            path.unlink()  # it was being written when the host went down
+            raise OpError("tree_gone", "the list of files of a tree is damaged: %s" % digest) from None
 
-    def missing(self, rows: List[Row]) -> List[int]:
-        """Indexes of the rows whose content is not here; each content once."""
+    def missing(self, rows: Dict[int, Row]) -> List[int]:
+        """Those of the rows whose content is not here; each content once."""
         seen: Dict[Tuple[str, bool], bool] = {}
         missing = []
-        for index, row in enumerate(rows):
+        for index, row in rows.items():
             if row.kind == "l":
                 continue
             key = (row.content, row.kind == "x")
@@ -92,92 +69,107 @@ class Trees:
         return missing
 
     def offer(self, request: Request) -> Dict[str, Any]:
-        digest = request.params["digest"]
-        path = self._manifest_path(digest)
+        """Whether the tree is here. Its contents are looked at when it is laid out: see `lay_out`, `dataset`."""
+        return {"known": self._is_known(self._manifest_path(request.params["digest"]))}
+
+    def _is_known(self, path: Path) -> bool:
         if not path.is_file():
-            return {"known": False}
-        if self.missing(parse_manifest(path.read_bytes(), digest)):
-            path.unlink()  # somebody cleaned the object store by hand
-            return {"known": False}
+            return False
         with contextlib.suppress(OSError):  # another user's, or a disk that takes no more
             os.utime(str(path))  # it is in use: `gc` takes old ones
-        return {"known": True}
+        return True
 
     def send(self, request: Request) -> Dict[str, Any]:
         digest = request.params["digest"]
-        manifest = zlib.decompress(request.payload)
-        rows = parse_manifest(manifest, digest)
-        remove_leftovers(self.root, time.time() - _STALE_S)
-        missing = self.missing(rows)
-        request.reply(missing=missing)
-        if set(missing) - self._receive(request, rows):
-            raise OpError("transfer", "files are missing after the transfer")
-        self._store.settle(self._store.path(row.content, row.kind == "x") for row in rows if row.kind != "l")
         path = self._manifest_path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, manifest, 0o644)
+        if self._is_known(path):
+            return {"known": True}
+        begun = time.monotonic()
+        guessed = request.receive() if request.params.get("guessed") else None
+        manifest, rows = self._announced(request, digest)
+        missing = self.missing(rows)
+        arrivals = Arrivals(self._store, {index: rows[index] for index in missing})
+        try:
+            if guessed is not None:
+                arrivals.take(*guessed)
+            if not arrivals.complete:
+                left = [index for index in missing if index not in arrivals.whole]
+                request.reply(missing=left, took_s=round(time.monotonic() - begun, 4))
+            received = 0
+            while not arrivals.complete:
+                received += arrivals.take(*request.receive())
+                request.reply(received=received)
+            arrivals.settle()
+        finally:
+            arrivals.close()
+        _write(path, manifest)
+        # Also of those that have come in bulk, before the list.
+        self._store.settle_later([(row.content, row.kind == "x") for row in rows.values() if row.kind != "l"])
+        if missing:
+            self._store.later(lambda: remove_leftovers(self._root, time.time() - _STALE_S))
         return {"known": True}
 
-    def _receive(self, request: Request, rows: List[Row]) -> Set[int]:
-        """Indexes of the rows whose content came, whole and as it was announced."""
-        whole: Set[int] = set()
-        current: Optional[Tuple[int, Incoming, int]] = None
-        received = 0
-        try:
-            while True:
-                header, payload = request.receive()
-                if header.get("done"):
-                    return whole
-                at = 0
-                for index, length in header["parts"]:
-                    row = rows[index]
-                    if current is None or current[0] != index:
-                        current = (index, Incoming(self._store, row.content, row.size, row.kind == "x"), row.size)
-                    _, incoming, left = current
-                    incoming.write(payload[at : at + length])
-                    at += length
-                    current = (index, incoming, left - length)
-                    if left - length <= 0:
-                        complete = incoming.finish()
-                        current = None
-                        if not complete:
-                            hint = "a file that is written to while it is sent? submit again"
-                            raise OpError("transfer", "a file changed on the way: %s" % row.path, hint=hint)
-                        whole.add(index)
-                received += len(payload)
-                request.reply(received=received)
-        finally:
-            if current is not None:
-                current[1].discard()
+    def _announced(self, request: Request, digest: str) -> Tuple[bytes, Dict[int, Row]]:
+        """The manifest, and those of its rows that are not known to be here."""
+        announced, base = inflate(request.payload), None
+        if request.params.get("base"):
+            with contextlib.suppress(OSError):
+                base = self._manifest_path(request.params["base"]).read_bytes()
+            if base is not None:
+                manifest, rows = apply_delta(base, announced)
+                check_digest(manifest, digest)
+                return manifest, rows
+            request.reply(need="manifest")
+            announced = inflate(request.receive()[1])
+        check_digest(announced, digest)
+        return announced, dict(enumerate(parse_lines(announced.splitlines())))
 
     def lay_out(self, digest: str, target: Path, share: bool = True) -> None:
-        """The tree as files below `target`, which must not be there yet; with `share` as hard links where possible."""
+        """The tree as files below `target`, which must not be there yet; with `share` as hard links where possible.
+
+        Raises OpError `tree_gone` where contents are gone or were changed in place; then it has to be sent again.
+        """
+        rows = self.rows(digest)
+        self._check(digest, rows)
         give = self._store.link if share else self._store.copy
         target.mkdir(parents=True)
-        made = {target}
+        folder, made = str(target), {""}
         # Links last: nothing is ever written through one.
-        for row in sorted(self.rows(digest), key=lambda row: row.kind == "l"):
-            path = target / row.path
-            if path.parent not in made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                made.add(path.parent)
+        for row in sorted(rows, key=lambda row: row.kind == "l"):
+            above = row.path.rpartition("/")[0]
+            if above not in made:
+                os.makedirs(os.path.join(folder, above), exist_ok=True)
+                made.add(above)
             if row.kind == "l":
-                os.symlink(row.content, str(path))
+                os.symlink(row.content, os.path.join(folder, row.path))
             else:
-                give(row.content, row.kind == "x", path)
+                give(row.content, row.kind == "x", os.path.join(folder, row.path))
+
+    def _check(self, digest: str, rows: List[Row]) -> None:
+        if self.missing(dict(enumerate(rows))):
+            self._manifest_path(digest).unlink()  # somebody cleaned the object store by hand
+            raise OpError("tree_gone", "contents of a tree are gone from the host's store: %s" % digest)
 
     def lay_out_beside(self, digest: str, folder: Path) -> None:
-        """The tree's files in a folder that others use too; what is there under such a name stays."""
+        """The tree's files in a folder that others use too; what is there under such a name stays. As `lay_out`."""
+        rows = self.rows(digest)
+        self._check(digest, rows)
         folder.mkdir(parents=True, exist_ok=True)
-        for row in self.rows(digest):
+        for row in rows:
             path = folder / row.path
             if row.kind == "l" or "/" in row.path or os.path.lexists(str(path)):
                 continue
             beside = folder / ".{}.{}.part".format(row.path[:200], os.getpid())
             with contextlib.suppress(FileNotFoundError):
                 beside.unlink()
-            self._store.link(row.content, row.kind == "x", beside)
+            self._store.link(row.content, row.kind == "x", str(beside))
             os.replace(str(beside), str(path))
+
+    def files(self, digest: str) -> List[str]:
+        """Where the contents of a tree that is complete here lie, in the store. Raises OpError."""
+        rows = self.rows(digest)
+        self._check(digest, rows)
+        return [str(self._store.path(row.content, row.kind == "x")) for row in rows if row.kind != "l"]
 
     def reader(self, digest: str) -> Reader:
         """Reads the regular files of a tree that is complete here. Raises OpError."""
@@ -185,23 +177,62 @@ class Trees:
 
         def read(name: str) -> Optional[bytes]:
             row = rows.get(name)
-            return self._store.path(row.content, row.kind == "x").read_bytes() if row else None
+            return Path(self._store.path(row.content, row.kind == "x")).read_bytes() if row else None
 
         return read
 
     def dataset(self, name: str, digest: str) -> Path:
-        """The folder of a dataset, laid out once; shared and never written to again."""
-        folder = self.root / "datasets" / name / digest
+        """The folder of a dataset, laid out once; shared and never written to again.
+
+        One that was changed in place all the same is laid out anew. Raises OpError as `lay_out`.
+        """
+        folder = self._root / "datasets" / name / digest
         if folder.is_dir():
-            return folder
-        beside = folder.with_name(".%s.%d" % (digest, os.getpid()))
+            if self._is_as_sent(folder, self.rows(digest)):
+                return folder
+            remove(put_aside(folder))
+        beside = folder.with_name(".%s.%d.%d" % (digest, os.getpid(), threading.get_ident()))
         if beside.exists():
-            shutil.rmtree(str(beside))
+            remove(beside)
         self.lay_out(digest, beside)
         try:
             os.rename(str(beside), str(folder))
         except OSError:
-            shutil.rmtree(str(beside))  # another laptop was faster
+            remove(beside)  # another laptop was faster
             if not folder.is_dir():
                 raise
         return folder
+
+    def _is_as_sent(self, folder: Path, rows: List[Row]) -> bool:
+        """By what `ObjectStore.has` goes by: these are its files."""
+        base = os.path.join(str(folder), "")
+        for row in rows:
+            try:
+                info = os.lstat(base + row.path)
+            except OSError:
+                return False
+            if row.kind == "l":
+                continue
+            if not stat.S_ISREG(info.st_mode) or info.st_size != row.size:
+                return False
+            if info.st_mtime != SETTLED and not self._store.is_fresh(row.content, row.kind == "x"):
+                if hash_file(Path(base + row.path)) != row.content:
+                    return False
+        return True
+
+
+def _write(path: Path, manifest: bytes) -> None:
+    """Without waiting for the disk: its name is its hash, so that one that was not written whole is found out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(".%s.%d.%d.part" % (path.name, os.getpid(), threading.get_ident()))
+    try:
+        beside.write_bytes(manifest)
+        os.replace(str(beside), str(path))
+    finally:
+        _unlink(beside)
+
+
+def _unlink(path: Path) -> Optional[bool]:
+    with contextlib.suppress(OSError):
+        path.unlink()
+    return None

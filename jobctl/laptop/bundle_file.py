@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from jobctl.errors import InputError, TransferError
 from jobctl.laptop.tree_source import TreeSource
-from jobctl.plan.manifest import Entry, make_manifest
+from jobctl.plan.manifest import Base, Entry, LeftOut, make_manifest
 from jobctl.spec.bundle import (
     MANIFEST,
     TREES,
@@ -142,7 +142,10 @@ class Bundle:
 class BundledTree:
     """A tree in a bundle, as something that can be sent."""
 
-    left_out: tuple[str, ...] = ()
+    base: Base | None = None
+    is_new = False
+    left_out: tuple[LeftOut, ...] = ()
+    pointers: tuple[str, ...] = ()
 
     def __init__(self, path: Path, name: str, members: Iterable[Member], offsets: dict[str, int]) -> None:
         self._path, self._name, self._offsets = path, name, offsets

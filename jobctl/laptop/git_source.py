@@ -19,10 +19,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jobctl.errors import CodeSourceError
+from jobctl.laptop.folder_tree import is_lfs_pointer
 from jobctl.laptop.git import make_git_env, run_git
-from jobctl.laptop.tree_source import without
-from jobctl.plan.manifest import Entry, Kind, Manifest, make_manifest
+from jobctl.laptop.tree_source import EXCLUDED, without
+from jobctl.plan.manifest import Base, Entry, Kind, LeftOut, Manifest, make_manifest
 
+A_SUBMODULE = "a submodule; a working tree (`code.path`) sends it, and so does `fetch: host`"
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{4,40}\Z")
 _KINDS: dict[str, Kind] = {"100644": "f", "100664": "f", "100755": "x", "120000": "l"}
 
@@ -33,27 +35,32 @@ class GitTree:
     def __init__(self, repository: Path, commit: str, exclude: tuple[str, ...], cache: Path, *, keep: bool) -> None:
         self._repository = repository
         self.commit: str | None = commit
+        self.base: Base | None = None
         self._blobs, self.left_out = _list_blobs(repository, commit, exclude)
         key = hashlib.sha256(json.dumps([commit, exclude]).encode()).hexdigest()[:32]
-        kept = cache / "git-manifests" / f"{key}.json"
-        self.manifest = _load_manifest(kept) or self._read_manifest(kept if keep else None)
+        kept = cache / "git-manifests" / f"{key}.tree"
+        found = _load_manifest(kept)
+        self.is_new = found is None
+        self.manifest, self.pointers = found or self._read_manifest(kept if keep else None)
 
-    def _read_manifest(self, keep: Path | None) -> Manifest:
+    def _read_manifest(self, keep: Path | None) -> tuple[Manifest, tuple[str, ...]]:
         """Reads every blob once to learn its SHA-256 (git knows its own hash of it only)."""
         entries = []
+        pointers = []
         for path, (mode, data) in zip(self._blobs, self._read(self._blobs), strict=True):
             kind = _KINDS[mode]
             content = os.fsdecode(data) if kind == "l" else hashlib.sha256(data).hexdigest()
             entries.append(Entry(path, kind, len(data), content))
+            if is_lfs_pointer(data):
+                pointers.append(path)
         manifest = make_manifest(entries)
-        if keep is None:
-            return manifest
-        with contextlib.suppress(OSError):  # what cannot be kept is read again the next time
-            keep.parent.mkdir(parents=True, exist_ok=True)
-            beside = keep.with_suffix(f".{os.getpid()}.tmp")
-            beside.write_bytes(manifest.as_bytes())
-            beside.replace(keep)
-        return manifest
+        if keep is not None:
+            with contextlib.suppress(OSError):  # what cannot be kept is read again the next time
+                keep.parent.mkdir(parents=True, exist_ok=True)
+                beside = keep.with_suffix(f".{os.getpid()}.tmp")
+                beside.write_bytes(json.dumps(pointers).encode("ascii") + b"\n" + manifest.data)
+                beside.replace(keep)
+        return manifest, tuple(pointers)
 
     def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         wanted = list(entries)
@@ -89,7 +96,7 @@ class GitTree:
 
 def _list_blobs(
     repository: Path, commit: str, exclude: tuple[str, ...]
-) -> tuple[dict[str, tuple[str, str]], tuple[str, ...]]:
+) -> tuple[dict[str, tuple[str, str]], tuple[LeftOut, ...]]:
     output = _git(repository, "ls-tree", "-r", "-z", "--full-tree", commit)
     rows: dict[str, tuple[str, str]] = {}
     left_out = []
@@ -99,16 +106,18 @@ def _list_blobs(
         if kind == "blob":
             rows[os.fsdecode(name)] = (mode, blob)
         else:
-            left_out.append(f"{os.fsdecode(name)}: a submodule")
+            left_out.append(LeftOut(A_SUBMODULE, (os.fsdecode(name),)))
     kept = without(rows, exclude)
     if len(kept) < len(rows):
-        left_out.append(f"{len(rows) - len(kept)} files by `code.exclude`")
+        left_out.append(LeftOut(EXCLUDED, files=len(rows) - len(kept)))
     return {path: rows[path] for path in kept}, tuple(left_out)
 
 
-def _load_manifest(path: Path) -> Manifest | None:
+def _load_manifest(path: Path) -> tuple[Manifest, tuple[str, ...]] | None:
     try:
-        return Manifest(tuple(Entry(*row) for row in json.loads(path.read_bytes())))
+        head, _, rest = path.read_bytes().partition(b"\n")
+        manifest = Manifest(rest)
+        return (manifest, tuple(json.loads(head))) if manifest.entries else None
     except (OSError, ValueError, TypeError):
         return None
 

@@ -11,6 +11,8 @@ import glob
 import hashlib
 import json
 import os
+import tempfile
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +33,26 @@ class PullTarget:
         self.folder = folder.resolve()
         self._umask = os.umask(0o022)
         os.umask(self._umask)
+
+    def check(self, entries: Iterable[Entry]) -> None:
+        """That all of them can be here at once. Raises TransferError, before anything is written."""
+        paths = [entry.path for entry in entries]
+        for path in paths:
+            self.path(path)
+        if clash := find_clash(paths, ignore_case=False):
+            raise TransferError("the host names two files that cannot both be", where=str(self.folder), value=clash)
+        clash = find_clash(paths, ignore_case=True)
+        if clash and self._ignores_case():
+            raise TransferError(
+                "two names differ by case alone, and the file system here takes them for one",
+                where=str(self.folder),
+                value=clash,
+                hint="pull one of them with `--only`, the other with `--only` and `--to` another folder",
+            )
+
+    def _ignores_case(self) -> bool:
+        with tempfile.NamedTemporaryFile(prefix=".jobctl-Case-", dir=self.folder) as probe:
+            return os.path.exists(os.path.join(self.folder, os.path.basename(probe.name).swapcase()))
 
     def mode(self, entry: Entry) -> int:
         """As if the user had made the file."""
@@ -98,6 +120,24 @@ class PullTarget:
         except (OSError, ValueError):
             return {}
         return kept if isinstance(kept, dict) else {}
+
+
+def find_clash(paths: Iterable[str], *, ignore_case: bool) -> tuple[str, str] | None:
+    """Two of them that want the same place: the same twice, or one as a file and the other below it. PURE."""
+    files: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    for path in paths:
+        folded = unicodedata.normalize("NFC", path).casefold() if ignore_case else path
+        above = folded.split("/")[:-1]
+        ways = ["/".join(above[:end]) for end in range(1, len(above) + 1)]
+        for place in (folded, *ways):
+            if place in files:
+                return files[place], path
+        if folded in folders:
+            return folders[folded], path
+        files[folded] = path
+        folders.update(dict.fromkeys(ways, path))
+    return None
 
 
 def _digest(file: BinaryIO) -> str:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from jobctl.plan.commands import make_step
 from jobctl.plan.container import make_shown
-from jobctl.plan.manifest import Manifest
+from jobctl.plan.manifest import LeftOut, Manifest
 from jobctl.plan.relay import WORTH_BYTES, relay_wins
 from jobctl.spec.inventory import Host
 from jobctl.spec.job import Job
 from jobctl.spec.lock import Lock
+
+_LARGEST = 5
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Item:
     detail: str = ""
     size_bytes: int | None = None
     files: int | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    largest: tuple[tuple[str, int], ...] = ()
+    """Of what is sent: paths, and their bytes."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,10 @@ class Tree:
     """What would be sent of a tree: at most this, less what the host has already."""
 
     manifest: Manifest
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     commit: str | None
+    pointers: tuple[str, ...] = ()
+    """Files that git-lfs has not fetched."""
 
 
 def make_plan(
@@ -106,8 +115,27 @@ def _send(what: str, tree: Tree, hosts: Sequence[str], direct: bool) -> Item:
     detail = ["what the host does not have yet" if len(hosts) == 1 else _way(tree, hosts, direct)]
     if tree.commit:
         detail.append(f"commit {tree.commit[:12]}" + (" and uncommitted work" if tree.commit.endswith("+") else ""))
-    detail.extend(f"left out: {line}" for line in tree.left_out)
-    return Item("send", what, "; ".join(detail), tree.manifest.size_bytes, len(tree.manifest.entries))
+    entries = tree.manifest.entries
+    largest = sorted(((entry.path, entry.size) for entry in entries), key=lambda row: row[1], reverse=True)[:_LARGEST]
+    return Item(
+        "send",
+        what,
+        "; ".join(detail),
+        tree.manifest.size_bytes,
+        len(entries),
+        tree.left_out,
+        tuple(largest),
+        tell_pointers(tree.pointers),
+    )
+
+
+def tell_pointers(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """A warning where git-lfs has not fetched files: what is trained on would be pointers to them."""
+    if not paths:
+        return ()
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    named = ", ".join(paths[:_NAMED])
+    return (f"{named}{more}: a git-lfs pointer is sent, not the file, which is not here; git lfs pull",)
 
 
 def _way(tree: Tree, hosts: Sequence[str], direct: bool) -> str:

@@ -24,6 +24,14 @@ _TIDIED: dict[str, type | tuple[type, ...]] = {
     "why": str,
     "error": (str, type(None)),
 }
+_LEASE: dict[str, type | tuple[type, ...]] = {
+    "card": int,
+    "held": bool,
+    "run_id": (str, type(None)),
+    "by": (str, type(None)),
+    "since": (int, float, type(None)),
+    "free_since": (int, float, type(None)),
+}
 _MOST_BYTES = 1 << 62
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -57,6 +65,22 @@ class Answer:
             raise self._wrong(name)
         return value
 
+    def time(self, name: str) -> float:
+        """Seconds since the epoch, by the host's clock."""
+        value = self._fields.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self._wrong(name)
+        return float(value)
+
+    def has(self, name: str) -> bool:
+        return self._fields.get(name) is not None
+
+    def table(self, name: str) -> dict[str, Any]:
+        value = self._fields.get(name)
+        if not isinstance(value, dict):
+            raise self._wrong(name)
+        return value
+
     def items(self, name: str) -> list[Any]:
         value = self._fields.get(name)
         if not isinstance(value, list):
@@ -76,6 +100,16 @@ class Answer:
     def status(self) -> dict[str, Any]:
         """The reply is a run's status."""
         return self._status(self._fields)
+
+    def whole_status(self, name: str) -> dict[str, Any]:
+        """A field that is a run's status."""
+        return self._status(self._fields.get(name))
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        value = self._fields.get(name)
+        if not isinstance(value, dict):
+            raise self._wrong(name)
+        return value
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """Statuses of all the runs of a host, by run id."""
@@ -106,15 +140,29 @@ class Answer:
         """How the run had ended when its files were listed; None while it is not over."""
         return None if self._fields.get("over") is None else self.items("over")
 
+    def card_report(self) -> dict[str, Any]:
+        """What `cards` says: npu-smi's words, leases, owners of processes, device files."""
+        found: dict[str, Any] = {"leases": [self._typed(row, _LEASE, "leases") for row in self.items("leases")]}
+        for name in ("smi", "mapping"):
+            found[name] = None if self._fields.get(name) is None else self.text(name)
+        found["devices"] = self.items("devices")
+        found["owners"] = self.mapping("owners")
+        found["at"] = self._fields.get("at")
+        if not all(isinstance(one, dict) for one in found["owners"].values()):
+            raise self._wrong("owners")
+        if not all(type(number) is int for number in found["devices"]) or not isinstance(found["at"], int | float):
+            raise self._wrong("devices")
+        return found
+
     def tidied(self) -> list[dict[str, Any]]:
         """What `gc` says of each thing on the host."""
-        return [self._tidied(row) for row in self.items("rows")]
+        return [self._typed(row, _TIDIED, "rows") for row in self.items("rows")]
 
-    def _tidied(self, row: object) -> dict[str, Any]:
-        if not isinstance(row, dict) or row.keys() != _TIDIED.keys():
-            raise self._wrong("rows")
-        if not all(isinstance(row[name], kinds) for name, kinds in _TIDIED.items()):
-            raise self._wrong("rows")
+    def _typed(self, row: object, kinds: Mapping[str, type | tuple[type, ...]], field: str) -> dict[str, Any]:
+        if not isinstance(row, dict) or row.keys() != kinds.keys():
+            raise self._wrong(field)
+        if not all(isinstance(row[name], kind) for name, kind in kinds.items()):
+            raise self._wrong(field)
         return row
 
     def _artifact(self, row: object) -> tuple[Entry, str]:

@@ -26,8 +26,9 @@ from jobctl.errors import (
     NoSpace,
     RunNotFound,
     TransferError,
+    TreeGone,
 )
-from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode, read_frame
+from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode_head, read_frame
 from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
 from jobctl.remote.transport import ByteStream, Transport
@@ -89,10 +90,14 @@ class HostChannel:
     def send(self, header: Header, payload: bytes = b"") -> None:
         if self._lost:
             raise self._lost
-        data = encode(header, payload)
+        head = encode_head(header, len(payload))
         try:
             with self._write:
-                self._stream.write(data)
+                if len(payload) < _PIECE:
+                    self._stream.write(head + payload)
+                else:
+                    self._stream.write(head)
+                    self._stream.write(payload)
         except ConnectionLost as error:
             # What the host said before it went tells more than that it takes no more; it may still be on its way here.
             if threading.current_thread() is not self._reading:
@@ -267,10 +272,10 @@ def _as_error(host: str, error: object) -> JobctlError:
         return RunNotFound(message, where=host, next_command="jobctl ps")
     if kind == "container":
         return ContainerError(message, where=where, hint=hint)
-    if kind == "transfer":
+    if kind in ("transfer", "relay"):
         return TransferError(message, where=where, hint=hint)
-    if kind == "relay":
-        return TransferError(message, where=where)
+    if kind == "tree_gone":
+        return TreeGone(message, where=where, hint="submit again: what is missing is sent again")
     if kind == "impostor":
         return _impostor(message, host)
     if kind in ("no_stage", "refused"):

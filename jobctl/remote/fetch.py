@@ -11,7 +11,7 @@ from jobctl.host.pack import Part, unpack
 from jobctl.host.taker import SmallTaker, Taker
 from jobctl.laptop.pulled import Arriving, PullTarget, keep_small
 from jobctl.plan.manifest import Entry
-from jobctl.remote.answers import Answer, misunderstood
+from jobctl.remote.answers import Answer
 from jobctl.remote.channel import HostChannel
 from jobctl.remote.finishing import Finishing
 from jobctl.remote.lanes import Lanes, Moved
@@ -49,7 +49,7 @@ class Fetch:
         large = [entry for entry in wanted if entry.size > SMALL_BYTES]
         small = [entry for entry in wanted if entry.size <= SMALL_BYTES]
         for at in range(0, max(1, len(large)), _AT_ONCE):
-            self._bring_all(large[at : at + _AT_ONCE] + small, together=False)
+            self._bring_all(small + large[at : at + _AT_ONCE], together=False)
             small = []
         return [entry for entry in wanted if entry not in self._whole]
 
@@ -90,9 +90,10 @@ class Fetch:
     def _bring(self, channel: HostChannel, pack: list[Span], moved: Moved) -> None:
         spans = [part for span in pack for part in self._missing(span)]
         takers = [self._make_taker(span) for span in spans]
-        files = [[span.entry.path, span.start, span.end] for span in spans]
+        files = [[span.entry.path, span.start, span.end, span.entry.size] for span in spans]
         short: list[int] = []
-        with channel.exchange("fetch", window=_WINDOW, run_id=self._run_id, files=files) as exchange:
+        window = 1 if self._lanes.limit.is_set else _WINDOW
+        with channel.exchange("fetch", window=window, run_id=self._run_id, files=files) as exchange:
             for header, payload in exchange:
                 if not header.get("more"):
                     short = Answer(channel.host, header).indexes("short", len(spans))
@@ -136,4 +137,4 @@ def _parts(host: str, parts: object, payload: bytes, rows: int) -> list[Part]:
     try:
         return unpack(parts, payload, rows)
     except ValueError as error:
-        raise misunderstood(host, str(error)) from None
+        raise TransferError("the host sends something that was not asked for", where=host, value=str(error)) from None

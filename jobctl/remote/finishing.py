@@ -58,7 +58,10 @@ class Finishing:
         """Waits for its end. False: something else came of it, or the waiting is over."""
         try:
             while not one.partial.hash_on():
-                if one.entry in self._late or self._stop.wait(_LOOK_S):
+                if one.entry in self._late:  # that content is no more
+                    one.partial.discard()
+                    return False
+                if self._stop.wait(_LOOK_S):
                     return False
             if not one.partial.verify():
                 self._late.add(one.entry)

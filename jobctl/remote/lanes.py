@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from jobctl.errors import HostError
 from jobctl.remote.channel import HostChannel
-from jobctl.remote.link import Seen, further_connections, is_near
+from jobctl.remote.link import Seen, further_connections, is_near, is_worth_a_carrier
 from jobctl.remote.rate import RateLimit
 
 T = TypeVar("T")
@@ -54,6 +54,12 @@ class Lanes:
         with _Carrying(self, deque(items), work, size_bytes) as carrying:
             carrying.run()
 
+    def measure(self) -> None:
+        """How long a round trip takes, at best."""
+        asked_at = time.monotonic()
+        self.channel.call("ping")
+        self.round_trip_s = min(self.round_trip_s or 60.0, time.monotonic() - asked_at)
+
     def drop(self, channel: HostChannel) -> None:
         """A further connection that is of no use any more."""
         with suppress(ValueError):
@@ -86,19 +92,17 @@ class _Carrying(Generic[T]):
     def run(self) -> None:
         """Until all is carried. Raises the first error."""
         first = self._lanes.channel
-        ping = first.exchange("ping") if self._size_bytes >= _BULK_BYTES else None
-        asked_at = time.monotonic()
-        for channel in (first, *self._lanes.further):
+        if self._size_bytes >= _BULK_BYTES:
+            self._lanes.measure()
+        near = self._lanes.round_trip_s is not None and is_near(self._lanes.round_trip_s)
+        self._first_rests = near and is_worth_a_carrier(self._size_bytes) and self._lanes.may_open
+        for channel in self._lanes.further if self._first_rests else (first, *self._lanes.further):
             self._employ(channel)
-        if ping:
-            with ping:
-                ping.receive()
-            self._lanes.round_trip_s = min(self._lanes.round_trip_s or 60.0, time.monotonic() - asked_at)
         looks: deque[tuple[float, int]] = deque()
         rate = 0.0
         with self._change:
             while (self._items or self._busy) and self._error is None:
-                self._change.wait(_LOOK_S)
+                self._change.wait(_LOOK_S if self._busy else 0)
                 looks.append((time.monotonic(), self._moved_by_first))
                 while len(looks) > 2 and looks[-1][0] - looks[1][0] >= _SPAN_S:
                     looks.popleft()
@@ -147,7 +151,7 @@ class _Carrying(Generic[T]):
             self._change.notify()
 
     def _employ(self, channel: HostChannel) -> None:
-        for number in range(_THREADS):
+        for number in range(1 if self._lanes.limit.is_set else _THREADS):
             self._busy[channel] = self._busy.get(channel, 0) + 1
             name = f"jobctl-carry-{channel.host}-{number}"
             threading.Thread(target=self._work_on, args=(channel,), name=name, daemon=True).start()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 WINDOW_BYTES = 2 << 20
 MOST_FURTHER = 4
 """Connections beside the first; sshd begins to drop at ten that log in at once (MaxStartups)."""
-NEAR_S = 0.005
+NEAR_S = 0.010
 _NEAR_WORTH_BYTES = 48 << 20
 _OPENING_S = 0.8
 _HELD = 0.5
@@ -33,10 +33,15 @@ def is_near(round_trip_s: float) -> bool:
     return round_trip_s < NEAR_S
 
 
+def is_worth_a_carrier(size_bytes: int) -> bool:
+    """Whether so much is there sooner when one waits for a faster connection, on a near link."""
+    return size_bytes >= _NEAR_WORTH_BYTES
+
+
 def further_connections(seen: Seen) -> int:
     """How many beside the first."""
     if is_near(seen.round_trip_s):
-        return 1 if seen.left_bytes >= _NEAR_WORTH_BYTES else 0
+        return 1 if is_worth_a_carrier(seen.left_bytes) else 0
     if seen.rate * seen.round_trip_s < _HELD * WINDOW_BYTES:
         return 0
     done_alone_in_s = seen.left_bytes / seen.rate

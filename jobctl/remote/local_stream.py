@@ -7,12 +7,15 @@ import select
 import signal
 import subprocess
 import threading
+import time
 from contextlib import suppress
 
 from jobctl.errors import ConnectionLost
 from jobctl.remote.streams import STDERR_BYTES
 
 _GRACE_S = 5.0
+_MUCH = 64 << 10
+_GATHER_S = 0.0005
 
 
 class LocalStream:
@@ -36,9 +39,12 @@ class LocalStream:
     def read(self, size: int) -> bytes:
         """At least one and at most `size` bytes; b"" at the end, and after `close`."""
         with self._out_lock:
-            while self._ready(self._out.fileno(), select.POLLIN):
-                with suppress(BlockingIOError):
+            while self.is_open:
+                try:
                     return os.read(self._out.fileno(), size)
+                except BlockingIOError:
+                    if self._ready(self._out.fileno(), select.POLLIN) and size > _MUCH:
+                        time.sleep(_GATHER_S)  # ssh writes 32 KiB at a time: not to be woken for each
         return b""
 
     def write(self, data: bytes) -> None:

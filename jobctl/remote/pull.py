@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,18 +61,26 @@ def pull_run(
             where=run_id,
             hint=f"it has: {', '.join(there)}{nothing}",
         )
-    try:
+    with local_errors(folder):
         target = PullTarget(folder)
         entries = [entry for entry, _ in chosen]
+        target.check(entries)
         todo = diff_pull(entries, target.known(entries))
         target.remember(todo.keep)
         fetch = Fetch(lanes, run_id, target, sum(entry.size for entry in todo.fetch), progress)
         late = {entry.path for entry in fetch.all(todo.fetch)}
+        wrong: set[str] = set()
         if late:
             newer = [entry for entry, _ in _listing(channel, run_id)[0] if entry.path in late]
-            late -= {entry.path for entry in newer} - {entry.path for entry in fetch.all(newer)}
-    except OSError as error:
-        raise _local_error(error, folder) from None
+            wrong = {entry.path for entry in fetch.all(newer)}
+            late = wrong | (late - {entry.path for entry in newer})
+    if wrong and over is not None:
+        raise TransferError(
+            "what the host sends is not what it announced, twice, though the run is over",
+            where=f"{channel.host}: {run_id}",
+            value=", ".join(sorted(wrong)[:5]),
+            hint="a disk that fails there, or a process that still writes; the other files are here",
+        )
     artifacts: dict[str, tuple[str, ...]] = {}
     for entry, name in chosen:
         if entry.path not in late:
@@ -105,9 +114,14 @@ def _wanted(path: str, artifact: str, only: Sequence[str]) -> bool:
     )
 
 
-def _local_error(error: OSError, folder: Path) -> TransferError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TransferError(
-            "no space left on this machine", where=str(folder), hint="what is complete stays; pull again"
-        )
-    return TransferError(f"cannot write here: {error.strerror}", where=str(error.filename or folder))
+@contextmanager
+def local_errors(folder: Path) -> Iterator[None]:
+    """What this machine's disk has against it becomes a TransferError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise TransferError(
+                "no space left on this machine", where=str(folder), hint="what is complete stays; pull again"
+            ) from None
+        raise TransferError(f"cannot write here: {error.strerror}", where=str(error.filename or folder)) from None

@@ -14,6 +14,10 @@ class RateLimit:
         self._lock = threading.Lock()
         self._free_at = time.monotonic()
 
+    @property
+    def is_set(self) -> bool:
+        return self._rate is not None
+
     def take(self, size: int) -> None:
         """Waits until so many bytes may have passed."""
         if self._rate is None:

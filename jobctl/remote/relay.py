@@ -47,7 +47,7 @@ def send_to_all(channels: Sequence[HostChannel], tree: TreeSource, told: Told, *
     """
     if len(channels) == 1:
         return in_order(ask_each(channels, lambda channel: _send(channel, tree, told, alone=True)))
-    digest = tree.manifest.digest()
+    digest = tree.manifest.digest
     offers = in_order(
         ask_each(channels, lambda channel: bool(channel.call("tree_offer", digest=digest).header["known"]))
     )
@@ -95,8 +95,8 @@ class _Chain:
         self._has_head = bool(head)
         self._tree = tree
         self._told = told
-        self._digest = tree.manifest.digest()
-        self._manifest = zlib.compress(tree.manifest.as_bytes(), 1)
+        self._digest = tree.manifest.digest
+        self._manifest = zlib.compress(tree.manifest.data, 1)
         self._places[0].ready.set()
 
     @property

@@ -20,6 +20,8 @@ _OURS = {
     "--log-driver": "the stage's log is the log",
     "--mount": "write it into `extra_mounts`",
     "--name": "the name is the run's",
+    "--net": "ranks and HCCL use the host's network",
+    "--network": "ranks and HCCL use the host's network",
     "--privileged": "write `privileged: true`",
     "--restart": "what goes on again is decided by `retry` and `on_boot`",
     "--rm": "it is given already",
@@ -35,6 +37,12 @@ def _check_size(text: str) -> str:
     if not _SIZE.fullmatch(text):
         raise Misfit("must be a number and a unit of b, k, m, g", hint="such as 128G")
     return text
+
+
+def size_bytes(text: str) -> int:
+    """`128G` as bytes: powers of 1024, as the engines count. `text` is a valid `shm_size`."""
+    unit = "bkmg".find(text[-1].lower())
+    return int(text.rstrip("bkmgBKMG")) << 10 * max(unit, 0)
 
 
 def _check_option(text: str) -> str:

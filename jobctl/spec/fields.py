@@ -44,6 +44,21 @@ def _check_filled(text: str) -> str:
     return check_text(text)
 
 
+def _check_places(value: Any) -> Any:
+    """One path, or several."""
+    if isinstance(value, str):
+        return _check_filled(value)
+    if not isinstance(value, list | tuple):
+        raise Misfit("must be the path of a folder or of a zip archive, or a list of archives")
+    if not value:
+        raise Misfit("is empty", hint="name at least one archive")
+    for index, path in enumerate(value):
+        if not isinstance(path, str):
+            raise Misfit("must be the path of a zip archive", at=(index,))
+        _check_filled(path)
+    return tuple(value)
+
+
 def _check_argument(value: Any) -> Any:
     """Numbers become text, as on a command line. True and false do not: each program spells them its own way."""
     if isinstance(value, bool):
@@ -105,6 +120,7 @@ _ENV_NAME = "[A-Za-z_][A-Za-z0-9_]*"
 
 Text = Annotated[str, AfterValidator(check_text)]
 Filled = Annotated[str, AfterValidator(_check_filled), Field(json_schema_extra={"minLength": 1})]
+Places = Annotated[Filled | tuple[Filled, ...], BeforeValidator(_check_places)]
 Argument = Annotated[
     str, BeforeValidator(_check_argument), AfterValidator(check_text), WithJsonSchema({"type": ["string", "number"]})
 ]

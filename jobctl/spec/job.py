@@ -24,6 +24,7 @@ from jobctl.spec.fields import (
     Name,
     Part,
     PathBelow,
+    Places,
     Regex,
     RelativePath,
     one_of,
@@ -92,7 +93,14 @@ class Data(Part):
     model_config = one_of("path", "on_host")
 
     name: Label = Field(description="Name of the dataset; its folder in the host's dataset store.")
-    path: Filled | None = Field(None, description="A folder on the laptop, sent once. Relative to the config file.")
+    path: Places | None = Field(
+        None,
+        description="A folder on the laptop, or zip archives that are sent unpacked; sent once. "
+        "Relative to the config file.",
+    )
+    unpack: Annotated[bool, Strictly] | None = Field(
+        None, description="Whether zip archives in a folder are unpacked. Default: where it holds no folders."
+    )
     on_host: HostPath | None = Field(None, description="A folder that is on the host already.")
     link: PathBelow = Field(description="Where the stages find it, relative to the code tree.")
 
@@ -101,6 +109,10 @@ class Data(Part):
         if (self.path is None) == (self.on_host is None):
             hint = "--set 'data={path: ...}' replaces the whole value, --set data.path=... only adds to it"
             raise Misfit("exactly one of 'path' and 'on_host' must be given", hint=hint)
+        if self.unpack is not None and self.on_host is not None:
+            raise Misfit("'unpack' goes with 'path', not with 'on_host'", at=("unpack",))
+        if self.unpack is False and self.path is not None and not isinstance(self.path, str):
+            raise Misfit("a list of archives is always unpacked", at=("unpack",), hint="give the folder they are in")
         if self.link == "output" or self.link.startswith("output/"):
             raise Misfit("'output' in the code tree is the run's own output folder", at=("link",))
         return self

@@ -15,7 +15,9 @@ from tests.host.runs import marked_processes
 
 STUB = {"environment": {"pythonpath": ["."]}}
 FOR_EVER = {"ranks": 2, "iters": 100000, "step_s": 0.05}
-HIDDEN = "trap '' TERM; env -i /usr/bin/sleep 987654 & env -i /usr/bin/sleep 987654 & echo up; wait; sleep 987654"
+SLEEP_S = str(10**6 + os.getpid())
+"""By it the tests of a worker find what they have started where nothing else tells: it has no mark."""
+HIDDEN = f"trap '' TERM; for n in 1 2; do env -i /usr/bin/sleep {SLEEP_S} & done; echo up; wait; sleep {SLEEP_S}"
 """Ignores SIGTERM, and its children carry no mark."""
 
 
@@ -23,7 +25,7 @@ HIDDEN = "trap '' TERM; env -i /usr/bin/sleep 987654 & env -i /usr/bin/sleep 987
 def stranger(engine: Engine) -> Iterator[str]:
     """Somebody else's container; it must live."""
     name = "stranger"
-    engine.docker("run", "--rm", "-d", "--init", "--network=host", f"--name={name}", IMAGE, "sleep", "987655")
+    engine.docker("run", "--rm", "-d", "--init", "--network=host", f"--name={name}", IMAGE, "sleep", "infinity")
     yield name
     assert name in engine.docker("ps", "--format", "{{.Names}}").split()
     engine.docker("rm", "-f", name)
@@ -35,7 +37,7 @@ def sleepers() -> list[str]:
     for name in os.listdir("/proc"):
         try:
             with open(f"/proc/{name}/cmdline", "rb") as handle:
-                found += [name] if b"987654" in handle.read().split(b"\0") else []
+                found += [name] if SLEEP_S.encode() in handle.read().split(b"\0") else []
         except OSError:
             continue
     return found
@@ -75,7 +77,7 @@ def test_cancel_reaches_what_has_no_mark_and_ignores_sigterm(lab: BoxedLab, stra
 
 
 def test_a_supervisor_that_is_killed_leaves_nothing_behind_and_the_run_goes_on(lab: BoxedLab, stranger: str) -> None:
-    lab.write_job(stage(step("bash", "-c", "echo begun; [ -e output/enough ] || sleep 987654")))
+    lab.write_job(stage(step("bash", "-c", f"echo begun; [ -e output/enough ] || sleep {SLEEP_S}")))
     run_id = begin(lab, "\nbegun\n")
     os.kill(lab.status(run_id)["supervisor"]["pid"], signal.SIGKILL)
     wait_for(lambda: lab.status(run_id)["state"] == states.LOST)
@@ -100,7 +102,7 @@ def test_cancel_does_it_alone_where_supervisor_and_keeper_were_killed(lab: Boxed
 
 
 def test_a_client_that_is_killed_takes_its_container_with_it(lab: BoxedLab) -> None:
-    lab.write_job(stage(step("bash", "-c", "echo begun; sleep 987654")))
+    lab.write_job(stage(step("bash", "-c", f"echo begun; sleep {SLEEP_S}")))
     run_id = begin(lab, "\nbegun\n")
     for pid in clients(lab, run_id):
         os.kill(pid, signal.SIGKILL)

@@ -141,10 +141,16 @@ def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> No
         "pull": ["pull", run_id],
         "adopt": ["adopt", "-i", str(lab.inventory)],
         "gc": ["gc", "-i", str(lab.inventory)],
+        "doctor": ["doctor", "-i", str(lab.inventory)],
+        "diagnose": ["diagnose", "workerlog.1"],
+        "cards": ["cards", "--parse", "npu-smi.txt"],
         "lock": ["lock", "config.yaml"],
         "bundle": ["bundle", "config.yaml", "-o", "it.bundle"],
     }
     (lab.laptop / "config.lock").write_text(dump_lock(LOCK))
+    (lab.laptop / "workerlog.1").write_text("OSError: [Errno 28] No space left on device\n")
+    sample = ROOT / "tests" / "host" / "data" / "npu_smi" / "eight_busy.txt"
+    (lab.laptop / "npu-smi.txt").write_text(sample.read_text())
     shown = {
         block.mark.removeprefix("json: "): json.loads(block.text)
         for block in blocks(ROOT / "docs" / "reference" / "cli.md")

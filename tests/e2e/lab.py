@@ -40,7 +40,6 @@ class Lab:
     work_dir: Path
     inventory: Path
     env: dict[str, str] = field(default_factory=dict)
-    timeout_s: float = 120
 
     def argv(self, *args: str) -> list[str]:
         return [sys.executable, "-m", "jobctl", *args]
@@ -48,7 +47,7 @@ class Lab:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "JOBCTL_HOME": str(self.laptop / "records"), **self.env}
 
-    def run(self, *args: str, expect: int | None = 0) -> Said:
+    def run(self, *args: str, expect: int | None = 0, timeout_s: float = 120) -> Said:
         """A command of the user's. Never a traceback; the exit code is as expected (None: any)."""
         done = subprocess.run(
             self.argv(*args),
@@ -57,7 +56,7 @@ class Lab:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=self.timeout_s,
+            timeout=timeout_s,
         )
         said = Said(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in said.err, said.err

@@ -172,9 +172,9 @@ def test_a_bundle_of_something_else_is_told_with_the_command_that_makes_a_new_on
     said = local_lab.run(*submit, expect=2)
     assert "made for other packages than the config asks for now" in said.err
     assert "jobctl bundle config.yaml -o FILE" in said.err
+    assert "--upgrade asks an index" in local_lab.run(*submit, "--upgrade", expect=2).err
     write_config(local_lab, wheels, downloads=[{"url": server}])
     assert "the bundle lacks a download of the job" in local_lab.run(*submit, expect=2).err
-    assert "--upgrade asks an index" in local_lab.run(*submit, "--upgrade", expect=2).err
     assert local_lab.runs_on_host() == []
 
 

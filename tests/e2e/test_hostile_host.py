@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -86,8 +87,8 @@ NOT_UNDERSTOOD = {
     "a log without a state": (["logs"], "{}"),
     "a listing of numbers": (["pull"], '{"rows": [5]}'),
     "rows of other types": (["pull"], '{"rows": [[7, "5", None, []]]}'),
-    "a size below nothing": (["pull"], '{"rows": [["x", -5, "0" * 64, "a"]]}'),
-    "a hash that is a path": (["pull"], '{"rows": [["x", 5, "../../..", "a"]]}'),
+    "a size below nothing": (["pull"], '{"rows": [["x", "f", -5, "0" * 64, "a"]]}'),
+    "a hash that is a path": (["pull"], '{"rows": [["x", "f", 5, "../../..", "a"]]}'),
     "a run id that is a path": (
         ["adopt", "-i", "inventory.yaml"],
         '{"run_ids": [], "runs": [{"run_id": "../../../evil", "state": "RUNNING"}]}',
@@ -109,6 +110,88 @@ def test_an_answer_of_another_shape_is_an_error_of_the_host(local_lab: Lab, args
     assert "not understood" in local_lab.run(*args, expect=3).err
     made = set(local_lab.laptop.parent.rglob("*.json")) - before
     assert all(path.parent.name == "runs" for path in made), "nothing is written but records"
+
+
+HASH = "hashlib.sha256(b'a' * {size}).hexdigest()"
+
+
+def pull_answers(rows: str, fetched: str) -> str:
+    """Lines of a host whose run is over and has `rows` to pull; `fetched` are the frames that it sends for them."""
+    return f"""import hashlib
+{READY}
+def reply(**fields): frame({{"id": asked["id"], **fields}})
+def send(payload, more=True, **fields): frame({{"id": asked["id"], "more": more, **fields}}, payload)
+for asked in requests():
+    if asked["op"] == "artifacts":
+        reply(rows={rows}, empty=[], over=["SUCCEEDED", 1])
+    elif asked["op"] == "fetch":
+        {fetched}
+        reply(short=[])
+    elif "op" in asked:
+        reply()
+"""
+
+
+def rows(*files: tuple[str, int]) -> str:
+    found = ", ".join(f"[{name!r}, 'f', {size}, {HASH.format(size=size)}, 'a']" for name, size in files)
+    return f"[{found}]"
+
+
+BIG = 3 << 20
+ONE = rows(("output/x", 5))
+LARGE = rows(("output/x", BIG))
+LIES = {
+    "a name that leads out": (rows(("../evil", 5)), "send(b'aaaaa', parts=[[0, 5]])", "refused"),
+    "an absolute name": (rows(("/tmp/jobctl-evil", 5)), "send(b'aaaaa', parts=[[0, 5]])", "refused"),
+    "dots inside": (rows(("output/../../evil", 5)), "send(b'aaaaa', parts=[[0, 5]])", "refused"),
+    "a file and a folder": (rows(("output", 5), ("output/x", 5)), "pass", "cannot both be"),
+    "the same file twice": (rows(("output/x", 5), ("output/x", 6)), "pass", "cannot both be"),
+    "another content": (ONE, "send(b'bbbbb', parts=[[0, 5]])", "not what it announced"),
+    "another content, large": (LARGE, f"for n in range(3): send(b'b' * {1 << 20}, parts=[[0, {1 << 20}]])", "not what"),
+    "zeros in its place": (LARGE, f"send(b'', parts=[[0, -{BIG}]])", "not what it announced"),
+    "more than announced": (ONE, "send(b'aaaaaa', parts=[[0, 6]])", "more than it announced"),
+    "less than announced": (ONE, "send(b'aaaa', parts=[[0, 4]])", "less than it announced"),
+    "less than announced, large": (LARGE, f"send(b'a' * {1 << 20}, parts=[[0, {1 << 20}]])", "less than it announced"),
+    "nothing at all": (LARGE, "pass", "less than it announced"),
+    "a file without end": (
+        LARGE,
+        f"while True: send(b'b' * {1 << 20}, parts=[[0, {1 << 20}]])",
+        "more than it announced",
+    ),
+    "zeros without end": (LARGE, "send(b'', parts=[[0, -(1 << 60)]])", "more than it announced"),
+    "frames without end that hold nothing": (LARGE, "while True: send(b'')", "not asked for"),
+    "parts longer than the frame": (ONE, "send(b'a', parts=[[0, 5]])", "not asked for"),
+    "a frame longer than its parts": (ONE, "send(b'aaaaaaaa', parts=[[0, 5]])", "not asked for"),
+    "a file that nobody asked for": (ONE, "send(b'aaaaa', parts=[[7, 5]])", "not asked for"),
+    "parts that are none": (ONE, "send(b'aaaaa', parts=[[True, '5']])", "not asked for"),
+}
+
+
+@pytest.mark.parametrize(("listed", "fetched", "what"), LIES.values(), ids=LIES.keys())
+def test_a_host_that_lies_in_a_pull_writes_nothing_outside_and_nothing_wrong(
+    local_lab: Lab, listed: str, fetched: str, what: str
+) -> None:
+    give_host(local_lab, pull_answers(listed, fetched))
+    know_a_run(local_lab)
+    there = local_lab.laptop / "there"
+    before = {path for path in local_lab.laptop.parent.rglob("*") if there not in path.parents}
+    said = local_lab.run("pull", "--to", "there", expect=4)
+    assert what in said.err and said.err.count("error: ") == 1
+    after = {path for path in local_lab.laptop.parent.rglob("*") if there not in path.parents}
+    assert after - before <= {there}
+    files = [path.name for path in there.rglob("*") if path.is_file()]
+    assert [name for name in files if not name.startswith(".jobctl") and not name.endswith(".part")] == []
+    assert not Path("/tmp/jobctl-evil").exists()
+
+
+def test_a_link_that_lies_in_the_target_is_no_way_out_of_it(local_lab: Lab) -> None:
+    give_host(local_lab, pull_answers(ONE, "send(b'aaaaa', parts=[[0, 5]])"))
+    know_a_run(local_lab)
+    (local_lab.laptop / "outside").mkdir()
+    (local_lab.laptop / "there").mkdir()
+    (local_lab.laptop / "there" / "output").symlink_to(local_lab.laptop / "outside")
+    assert "symbolic link" in local_lab.run("pull", "--to", "there", expect=4).err
+    assert not list((local_lab.laptop / "outside").iterdir())
 
 
 def test_a_start_whose_answer_is_not_understood_may_have_happened_and_is_not_forgotten(local_lab: Lab) -> None:

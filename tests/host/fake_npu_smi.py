@@ -27,6 +27,7 @@ PROCESS_HEAD = """\
 | NPU     Chip              | Process id    | Process name             | Process memory(MB)      |
 +===========================+===============+====================================================+"""
 PROCESS = "| {0:<7} 0                 | {1:<13} | python                   | 30780                   |"
+NONE = "| No running processes found in NPU {0:<61}|"
 MAPPING = "{0:<30} {1:<30} {2:<30} {3}"
 
 
@@ -40,6 +41,9 @@ def main() -> None:
     print(HEAD, *(CARD.format(card) for card in told["cards"]), PROCESS_HEAD, sep="\n")
     for card, pid in told["processes"].items():
         print(PROCESS.format(card, pid))
+    for card in told["cards"]:
+        if str(card) not in told["processes"]:
+            print(NONE.format(card))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ import pytest
 
 from jobctl.host.ascend_parts import NoDevice, groups_of, node_numbers
 from jobctl.host.container_argv import ENVIRON_SCRIPT, Box, Mount, environ_bytes, run_argv
+from jobctl.host.container_parts import pip_settings
 from jobctl.host.engine import problem_of
+from jobctl.host.fingerprint import make_fingerprint
 from tests.conftest import WEIRD_NAME
 
 BASH = shutil.which("bash") or "bash"
@@ -96,3 +98,25 @@ def test_what_is_wrong_with_an_engine(said: str, what: str, hint: str) -> None:
     problem = problem_of("docker", said)
     assert what in str(problem)
     assert hint in problem.hint
+
+
+def test_pip_looks_for_packages_where_the_login_does(tmp_path: Path) -> None:
+    first, second, broken = (tmp_path / name for name in ("first", "second", "broken"))
+    first.write_text("[global]\nindex-url = https://one.example.org/simple\ncert = /etc/own.pem\ntimeout = 5\n")
+    second.write_text(
+        "[install]\nindex-url = https://two.example.org/%40simple\nextra-index-url =\n  https://a\n  https://b\n"
+    )
+    broken.write_bytes(b"no section = \xff\n")
+    files = [str(path) for path in (first, second, broken, tmp_path / "none")]
+    found = pip_settings({"PIP_TIMEOUT": "9", "PIP_CERT": "/etc/own.pem", "HOME": "/home/alice"}, files)
+    assert {name: value.split() for name, value in found.items()} == {
+        "PIP_INDEX_URL": ["https://two.example.org/%40simple"],
+        "PIP_EXTRA_INDEX_URL": ["https://a", "https://b"],
+        "PIP_TIMEOUT": ["9"],
+    }
+
+
+def test_another_image_is_another_environment(tmp_path: Path) -> None:
+    python = {"executable": "/usr/bin/python3", "version": "3.9.18", "tag": "cpython-39", "arch": "aarch64"}
+    pythons = [python, {**python, "image": "sha256:1"}, {**python, "image": "sha256:2"}]
+    assert len({make_fingerprint({}, one, tmp_path, "r-1") for one in pythons}) == 3

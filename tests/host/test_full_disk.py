@@ -46,4 +46,4 @@ def test_kept_hashes_that_are_damaged_are_made_anew(weird_path: Path) -> None:
     run_dir = weird_path / "runs" / "damaged"
     (run_dir / ".artifact-hashes.json").write_text(json.dumps({"logs/s.log": 5, "job.json": [1, 2, 3]}))
     last = listing(Request(Answers(), {"id": 1}, b""), run_dir)  # type: ignore[arg-type]
-    assert last is not None and all(len(row[2]) == 64 for row in last["rows"])
+    assert last is not None and all(len(row[3]) == 64 for row in last["rows"])

@@ -36,7 +36,7 @@ class Answers:
 def ask(root: Path, op: str, **params: Any) -> Json:
     """The last reply of a request, with the rows of all."""
     answers = Answers()
-    last = make_ops(root)[op](Request(answers, {"id": 1, **params}, b""))  # type: ignore[arg-type]
+    last = make_ops(root, Trees(root))[op](Request(answers, {"id": 1, **params}, b""))  # type: ignore[arg-type]
     assert last is not None
     rows = [row for header in answers.told for row in header.get("rows", [])]
     return {**last, "rows": [*rows, *last.get("rows", [])]}
@@ -75,7 +75,7 @@ def add_tree(root: Path, files: dict[str, bytes]) -> str:
         path.write_bytes(content)
         os.utime(path, (SETTLED, SETTLED))
         rows.append([name, "f", len(content), sha256])
-    manifest = json.dumps(rows).encode()
+    manifest = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
     digest = hashlib.sha256(manifest).hexdigest()
     (root / "trees").mkdir(exist_ok=True)
     (root / "trees" / f"{digest}.json").write_bytes(manifest)

@@ -43,7 +43,7 @@ def test_the_runtimes_numbers_are_not_the_cards_numbers() -> None:
 def test_what_a_card_does_not_tell_is_unknown() -> None:
     cards = parse((SAMPLES / "two_chips_without_hbm.txt").read_text()).cards
     assert cards is not None
-    assert [(card.chip, card.device, card.power_w, card.bus_id) for card in cards] == [
+    assert [(card.chip, card.phy_id, card.power_w, card.bus_id) for card in cards] == [
         (0, 0, None, "0000:01:00.0"),
         (1, 1, None, None),
     ]

@@ -137,7 +137,7 @@ def test_a_pull_brings_the_bytes_that_were_written(run_dir: Path, path: str) -> 
     assert there[path] == ["f", len(text), hashlib.sha256(text).hexdigest(), "logs"]
     assert not [name for name in there if name.endswith(".gz")]
     for offset in (0, SEGMENT + 5, len(text) - 3):
-        assert ask(results.fetch, run_dir, files=[[path, offset, len(text)]])[1] == text[offset:]
+        assert ask(results.fetch, run_dir, files=[[path, offset, len(text), len(text)]])[1] == text[offset:]
 
 
 def test_a_rotation_that_was_killed_before_it_gave_blocks_back_is_made_good(run_dir: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_run_whose_log_grows_is_rotated_while_it_runs(weird_path: Path) -> Non
     assert run_job(weird_path, make_job("grows", [python_stage("s", GROW)]))["state"] == "SUCCEEDED"
     run_dir = weird_path / "runs" / "grows"
     size = (run_dir / "logs" / "s.log").stat().st_size
-    text = ask(results.fetch, run_dir, files=[["logs/s.log", 0, size]])[1]
+    text = ask(results.fetch, run_dir, files=[["logs/s.log", 0, size, size]])[1]
     assert text.endswith(b"rotated\n")
     numbers = [int(line) for line in text.splitlines()[-91:-1]]
     assert numbers == list(range(90))

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from jobctl.errors import CodeSourceError, InputError, TransferError
+from jobctl.laptop.data_source import make_data_tree
 from jobctl.laptop.git_source import open_git_tree
-from jobctl.laptop.hash_cache import HashCache
-from jobctl.laptop.tree_source import TreeSource, make_data_tree, make_working_tree
+from jobctl.laptop.tree_cache import TreeCache
+from jobctl.laptop.tree_source import TreeSource, make_working_tree
 from tests.conftest import WEIRD_NAME
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> HashCache:
-    return HashCache(tmp_path / "cache" / "hashes.sqlite")
+def cache(tmp_path: Path) -> TreeCache:
+    return TreeCache(tmp_path / "cache" / "trees")
 
 
 def git(folder: Path, *args: str) -> str:
@@ -58,7 +59,7 @@ def read(tree: TreeSource, path: str) -> bytes:
     return b"".join(piece for _, pieces in tree.contents(entries) for piece in pieces)
 
 
-def test_a_working_tree_is_what_git_would_take_with_uncommitted_work(repository: Path, cache: HashCache) -> None:
+def test_a_working_tree_is_what_git_would_take_with_uncommitted_work(repository: Path, cache: TreeCache) -> None:
     tree = make_working_tree(repository, (), cache)
     assert kinds(tree) == {
         ".gitignore": "f",
@@ -99,7 +100,7 @@ def test_a_commit_behind_a_url_is_the_same_tree(repository: Path, tmp_path: Path
 def test_excluded_files_are_left_out_and_counted(repository: Path, tmp_path: Path) -> None:
     tree = open_git_tree(str(repository), "main", ("sub/**", "*.sh"), tmp_path / "cache")
     assert set(kinds(tree)) == {".gitignore", "gone.py", "link", "train.py"}
-    assert tree.left_out == ("2 files by `code.exclude`",)
+    assert [str(row) for row in tree.left_out] == ["2 files: excluded by `code.exclude`"]
 
 
 def test_a_blob_that_the_repository_lacks_is_named_and_can_be_excluded(repository: Path, tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_a_blob_that_the_repository_lacks_is_named_and_can_be_excluded(repositor
     assert "gone.py" not in kinds(open_git_tree(str(repository), "main", ("gone.py",), tmp_path / "cache"))
 
 
-def test_submodules_are_sent_with_a_working_tree(repository: Path, tmp_path: Path, cache: HashCache) -> None:
+def test_submodules_are_sent_with_a_working_tree(repository: Path, tmp_path: Path, cache: TreeCache) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     git(inner, "init", "-q")
@@ -126,11 +127,11 @@ def test_submodules_are_sent_with_a_working_tree(repository: Path, tmp_path: Pat
     assert {"third party/part.py", "third party/more.py"} <= set(kinds(make_working_tree(repository, (), cache)))
 
 
-def test_a_folder_that_the_repository_around_it_ignores_is_taken_whole(repository: Path, cache: HashCache) -> None:
+def test_a_folder_that_the_repository_around_it_ignores_is_taken_whole(repository: Path, cache: TreeCache) -> None:
     assert set(kinds(make_working_tree(repository / "build", (), cache))) == {"big.bin"}
 
 
-def test_a_folder_without_git_is_taken_whole_with_links_as_links(tmp_path: Path, cache: HashCache) -> None:
+def test_a_folder_without_git_is_taken_whole_with_links_as_links(tmp_path: Path, cache: TreeCache) -> None:
     folder = tmp_path / "plain"
     (folder / "sub").mkdir(parents=True)
     (folder / "a.py").write_text("a")
@@ -139,10 +140,10 @@ def test_a_folder_without_git_is_taken_whole_with_links_as_links(tmp_path: Path,
     os.mkfifo(folder / "pipe")
     tree = make_working_tree(folder, (), cache)
     assert kinds(tree) == {"a.py": "f", "sub/b.py": "f", "to sub": "l"}
-    assert tree.left_out == ("pipe: not a regular file",)
+    assert [str(row) for row in tree.left_out] == ["pipe: not a regular file"]
 
 
-def test_data_is_read_through_links_and_a_loop_ends(tmp_path: Path, cache: HashCache) -> None:
+def test_data_is_read_through_links_and_a_loop_ends(tmp_path: Path, cache: TreeCache) -> None:
     elsewhere = tmp_path / "disk 2"
     elsewhere.mkdir()
     (elsewhere / "1.png").write_bytes(b"one")
@@ -159,14 +160,14 @@ def test_a_ref_that_is_missing_is_the_users_error(ref: str, repository: Path, tm
         open_git_tree(str(repository), ref, (), tmp_path / "cache")
 
 
-def test_an_empty_or_missing_data_folder_is_the_users_error(tmp_path: Path, cache: HashCache) -> None:
+def test_an_empty_or_missing_data_folder_is_the_users_error(tmp_path: Path, cache: TreeCache) -> None:
     (tmp_path / "empty").mkdir()
     for name, says in (("empty", "empty"), ("missing", "no such data folder")):
         with pytest.raises(InputError, match=says):
             make_data_tree(tmp_path / name, cache)
 
 
-def test_a_file_that_shrinks_or_goes_while_it_is_sent_is_told(repository: Path, cache: HashCache) -> None:
+def test_a_file_that_shrinks_or_goes_while_it_is_sent_is_told(repository: Path, cache: TreeCache) -> None:
     tree = make_working_tree(repository, (), cache)
     (repository / "new.py").write_text("short")
     with pytest.raises(TransferError, match="shorter"):
@@ -176,14 +177,14 @@ def test_a_file_that_shrinks_or_goes_while_it_is_sent_is_told(repository: Path, 
         read(tree, "new.py")
 
 
-def test_an_unchanged_tree_has_the_same_digest_and_a_changed_bit_another(repository: Path, cache: HashCache) -> None:
-    first = make_working_tree(repository, (), cache).manifest.digest()
-    assert make_working_tree(repository, (), cache).manifest.digest() == first
+def test_an_unchanged_tree_has_the_same_digest_and_a_changed_bit_another(repository: Path, cache: TreeCache) -> None:
+    first = make_working_tree(repository, (), cache).manifest.digest
+    assert make_working_tree(repository, (), cache).manifest.digest == first
     (repository / "train.py").chmod(0o755)
-    assert make_working_tree(repository, (), cache).manifest.digest() != first
+    assert make_working_tree(repository, (), cache).manifest.digest != first
 
 
-def test_reading_a_working_tree_does_not_touch_the_repository(repository: Path, cache: HashCache) -> None:
+def test_reading_a_working_tree_does_not_touch_the_repository(repository: Path, cache: TreeCache) -> None:
     os.utime(repository / "link", follow_symlinks=False)
     (repository / "run.sh").touch()  # as an editor does: `git status` would refresh its index
     before = (repository / ".git" / "index").read_bytes()
@@ -191,13 +192,13 @@ def test_reading_a_working_tree_does_not_touch_the_repository(repository: Path, 
     assert (repository / ".git" / "index").read_bytes() == before
 
 
-def test_a_repository_that_git_refuses_is_not_sent_whole(repository: Path, cache: HashCache) -> None:
+def test_a_repository_that_git_refuses_is_not_sent_whole(repository: Path, cache: TreeCache) -> None:
     (repository / ".git" / "HEAD").write_text("broken\n")
     with pytest.raises(CodeSourceError, match="git does not say"):
         make_working_tree(repository, (), cache)
 
 
-def test_a_folder_that_is_there_under_two_names_is_sent_under_both(tmp_path: Path, cache: HashCache) -> None:
+def test_a_folder_that_is_there_under_two_names_is_sent_under_both(tmp_path: Path, cache: TreeCache) -> None:
     data = tmp_path / "data"
     (data / "train").mkdir(parents=True)
     (data / "train" / "1.png").write_bytes(b"one")
@@ -206,7 +207,7 @@ def test_a_folder_that_is_there_under_two_names_is_sent_under_both(tmp_path: Pat
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, cache: HashCache) -> None:
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, cache: TreeCache) -> None:
     data = tmp_path / "data"
     (data / "locked").mkdir(parents=True)
     (data / "1.png").write_bytes(b"one")
@@ -221,11 +222,11 @@ def test_a_short_hash_of_a_commit_behind_a_url_is_found(repository: Path, tmp_pa
     assert open_git_tree(f"file://{repository}", commit[:10], (), tmp_path / "cache").commit == commit
 
 
-def test_results_of_earlier_trainings_here_are_left_out_and_said(weird_path: Path, cache: HashCache) -> None:
+def test_results_of_earlier_trainings_here_are_left_out_and_said(weird_path: Path, cache: TreeCache) -> None:
     code = weird_path / "code"
     for name in ("output/best_model/model.pdparams", "tools/output/kept.py", "outputs.py"):
         (code / name).parent.mkdir(parents=True, exist_ok=True)
         (code / name).write_text("x")
     tree = make_working_tree(code, [], cache)
     assert [entry.path for entry in tree.manifest.entries] == ["outputs.py", "tools/output/kept.py"]
-    assert "output: the run has its own" in tree.left_out
+    assert [str(row) for row in tree.left_out] == ["output/: the run has its own"]

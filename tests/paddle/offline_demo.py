@@ -49,9 +49,9 @@ def main() -> None:
         inventory.write_text(
             host.sshd.inventory("box", work_dir=str(folder / "host"), lease_dir=str(folder / "leases"))
         )
-        lab = Lab(folder, folder / "host", inventory, timeout_s=3600)
+        lab = Lab(folder, folder / "host", inventory)
         watch = Watch()
-        lab.run("bundle", str(config), "-o", "demo.bundle")
+        lab.run("bundle", str(config), "-o", "demo.bundle", timeout_s=3600)
         watch.lap(f"bundle: {(folder / 'demo.bundle').stat().st_size / 1e6:.0f} MB")
         lab.run("bundle", "--check", "demo.bundle")
         watch.lap("bundle --check")
@@ -59,7 +59,7 @@ def main() -> None:
         submit = ("submit", str(config), "-i", str(inventory), "--bundle", "demo.bundle")
         run_id = lab.run(*submit).out.strip()
         watch.lap(f"submit --bundle: {run_id}")
-        lab.run("logs", "-f", run_id, expect=None)
+        lab.run("logs", "-f", run_id, expect=None, timeout_s=3600)
         status = lab.run("status", run_id, "--json").json()["data"]
         stages = {each["name"]: round((each["ended_at"] or 0) - each["started_at"], 1) for each in status["stages"]}
         watch.lap(f"{status['state']}: {json.dumps(stages)}")

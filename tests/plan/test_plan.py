@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jobctl.api.code_ref import choose_commit
-from jobctl.plan.manifest import Entry, diff_pull, make_manifest
+from jobctl.errors import InputError
+from jobctl.plan.manifest import Entry, LeftOut, diff_pull, make_manifest
 from jobctl.plan.plan import Item, Tree, make_plan
 from jobctl.spec.inventory import load_inventory, pick_host
 from jobctl.spec.job import Job
@@ -48,7 +49,10 @@ CONNECT = Item(
 
 def test_the_plan_of_a_job_whose_code_and_data_are_sent() -> None:
     tree = Tree(
-        make_manifest([Entry("train.py", "f", 7, "0" * 64)]), ("pipe: not a regular file",), "abcdef0123456789+"
+        make_manifest([Entry("train.py", "f", 7, "0" * 64)]),
+        (LeftOut("not a regular file", ("pipe",)),),
+        "abcdef0123456789+",
+        ("train.py",),
     )
     pictures = Tree(make_manifest([Entry("1.png", "f", 1000, "1" * 64), Entry("2.png", "f", 24, "2" * 64)]), (), None)
     host = pick_host(load_inventory(HOST, "lab.yaml"), None)
@@ -61,11 +65,14 @@ def test_the_plan_of_a_job_whose_code_and_data_are_sent() -> None:
         Item(
             "send",
             "code",
-            f"{here}; commit abcdef012345 and uncommitted work; left out: pipe: not a regular file",
+            f"{here}; commit abcdef012345 and uncommitted work",
             7,
             1,
+            (LeftOut("not a regular file", ("pipe",)),),
+            (("train.py", 7),),
+            ("train.py: a git-lfs pointer is sent, not the file, which is not here; git lfs pull",),
         ),
-        Item("send", "data pictures -> data/in", here, 1024, 2),
+        Item("send", "data pictures -> data/in", here, 1024, 2, largest=(("1.png", 1000), ("2.png", 24))),
         Item("write", "job and helper files", "/data/alice/runs/<run id>/", 5, 1),
         Item("hold", "2 cards", "the first free ones, or those named with --cards; as ASCEND_RT_VISIBLE_DEVICES"),
         Item("run", "train", "python -u -m paddle.distributed.launch --devices 0,1 train.py --out 'a b'"),
@@ -109,3 +116,30 @@ def test_a_pull_fetches_what_is_missing_or_differs() -> None:
     )
     todo = diff_pull([same, changed, new], {"same": "1" * 64, "changed": "9" * 64, "gone": "4" * 64})
     assert (todo.fetch, todo.keep) == ((changed, new), (same,))
+
+
+def test_a_plan_shows_the_container_as_one_would_type_it() -> None:
+    boxed = HOST.replace("alice}", "alice, runtime: docker, container: {shm_size: 64g, extra_mounts: ['/w:/x:ro']}}")
+    host = pick_host(load_inventory(boxed, "lab.yaml"), None)
+    job = Job.model_validate({**SENT, "data": [], "image": {"aarch64": "paddle:arm"}})
+    told = next(item for item in make_plan(job, host, code=None, data={}, files={}) if item.verb == "contain")
+    assert told.what == "each step in a container of its own (docker)"
+    lines = [line.strip() for line in told.detail.splitlines()[1:]]
+    assert (lines[0], lines[-2:]) == ("docker run", ["paddle:arm (aarch64)", "<the step>"])
+    for option in (
+        "--network=host",
+        "--shm-size=64g",
+        "--device=/dev/davinci<card>",
+        "--device=/dev/davinci_manager",
+        "--mount=type=bind,source=/data/alice,target=/data/alice",
+        "--mount=type=bind,source=/usr/local/Ascend/driver,target=/usr/local/Ascend/driver,readonly",
+        "--mount=type=bind,source=/w,target=/x,readonly",
+        "--env=ASCEND_RT_VISIBLE_DEVICES=0,1",
+    ):
+        assert option in lines
+
+
+def test_a_job_without_an_image_has_no_plan_for_a_host_with_containers() -> None:
+    host = pick_host(load_inventory(HOST.replace("alice}", "alice, runtime: podman}"), "lab.yaml"), None)
+    with pytest.raises(InputError, match="the job names no image"):
+        make_plan(Job.model_validate({**SENT, "data": []}), host, code=None, data={}, files={})

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from jobctl.errors import ChangedHostKey, ConnectionLost, TransferError
-from jobctl.laptop.hash_cache import HashCache
-from jobctl.laptop.tree_source import FolderTree, make_data_tree
+from jobctl.laptop.data_source import make_data_tree
+from jobctl.laptop.tree_cache import TreeCache
+from jobctl.laptop.tree_source import TreeSource
 from jobctl.remote.channel import HostChannel, open_host_channel
 from jobctl.remote.relay import Outcomes, Told, send_to_all
 from jobctl.remote.relay_keys import keys_for, make_identity
@@ -37,9 +38,9 @@ class Host:
     work_dir: Path
     channel: HostChannel
 
-    def holds(self, tree: FolderTree) -> bool:
+    def holds(self, tree: TreeSource) -> bool:
         """Every file of the tree, as its hash says."""
-        digest = tree.manifest.digest()
+        digest = tree.manifest.digest
         return bool(self.channel.call("tree_offer", digest=digest).header["known"])
 
 
@@ -76,7 +77,7 @@ def hosts(tmp_path: Path) -> Iterator[list[Host]]:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> FolderTree:
+def tree(tmp_path: Path) -> TreeSource:
     """Small files, an empty one, and a large one that takes a while."""
     folder = tmp_path / "data"
     (folder / "dir").mkdir(parents=True)
@@ -84,10 +85,10 @@ def tree(tmp_path: Path) -> FolderTree:
         (folder / "dir" / str(number)).write_bytes(os.urandom(5000))
     (folder / "empty").touch()
     (folder / "large").write_bytes(os.urandom(LARGE_BYTES))
-    return make_data_tree(folder, HashCache(tmp_path / "hashes"))
+    return make_data_tree(folder, TreeCache(tmp_path / "hashes"))
 
 
-def spread(hosts: Sequence[Host], tree: FolderTree, heard: Heard, **options: bool) -> Outcomes:
+def spread(hosts: Sequence[Host], tree: TreeSource, heard: Heard, **options: bool) -> Outcomes:
     return send_to_all([host.channel for host in hosts], tree, heard.told, **options)
 
 
@@ -95,7 +96,7 @@ def sent_bytes(outcomes: Outcomes) -> list[int]:
     return [outcome.value.size_bytes for outcome in outcomes]
 
 
-def test_a_tree_leaves_the_laptop_once_and_arrives_whole_everywhere(hosts: list[Host], tree: FolderTree) -> None:
+def test_a_tree_leaves_the_laptop_once_and_arrives_whole_everywhere(hosts: list[Host], tree: TreeSource) -> None:
     heard = Heard()
     assert sent_bytes(spread(hosts, tree, heard)) == [tree.manifest.size_bytes, 0, 0]
     assert all(host.holds(tree) for host in hosts)
@@ -104,7 +105,7 @@ def test_a_tree_leaves_the_laptop_once_and_arrives_whole_everywhere(hosts: list[
     assert heard.last == {f"data to {name}": whole for name in "abc"}
 
 
-def test_where_one_host_has_it_nothing_leaves_the_laptop(hosts: list[Host], tree: FolderTree) -> None:
+def test_where_one_host_has_it_nothing_leaves_the_laptop(hosts: list[Host], tree: TreeSource) -> None:
     send_tree(hosts[1].channel, tree)
     heard = Heard()
     assert sent_bytes(spread(hosts, tree, heard)) == [0, 0, 0]
@@ -112,8 +113,8 @@ def test_where_one_host_has_it_nothing_leaves_the_laptop(hosts: list[Host], tree
     assert "b has it" in heard.notes[0]
 
 
-def test_what_a_host_has_of_it_is_not_passed_on_to_it(hosts: list[Host], tree: FolderTree, tmp_path: Path) -> None:
-    part = make_data_tree(tmp_path / "data" / "dir", HashCache(tmp_path / "hashes"))
+def test_what_a_host_has_of_it_is_not_passed_on_to_it(hosts: list[Host], tree: TreeSource, tmp_path: Path) -> None:
+    part = make_data_tree(tmp_path / "data" / "dir", TreeCache(tmp_path / "hashes"))
     send_tree(hosts[2].channel, part)
     heard = Heard()
     spread(hosts, tree, heard)
@@ -121,7 +122,7 @@ def test_what_a_host_has_of_it_is_not_passed_on_to_it(hosts: list[Host], tree: F
     assert hosts[2].holds(tree)
 
 
-def test_a_host_that_dies_while_it_passes_on_costs_no_other_its_data(hosts: list[Host], tree: FolderTree) -> None:
+def test_a_host_that_dies_while_it_passes_on_costs_no_other_its_data(hosts: list[Host], tree: TreeSource) -> None:
     """a -> b -> c, and b's server with all its sessions is killed once c has had something from it."""
     heard, killed = Heard(), threading.Event()
 
@@ -138,7 +139,7 @@ def test_a_host_that_dies_while_it_passes_on_costs_no_other_its_data(hosts: list
     assert hosts[0].holds(tree) and hosts[2].holds(tree)
 
 
-def test_a_host_that_was_dead_before_is_left_out_and_said_so(hosts: list[Host], tree: FolderTree) -> None:
+def test_a_host_that_was_dead_before_is_left_out_and_said_so(hosts: list[Host], tree: TreeSource) -> None:
     hosts[1].sshd.stop()
     heard = Heard()
     a, b, c = spread(hosts, tree, heard)
@@ -147,7 +148,7 @@ def test_a_host_that_was_dead_before_is_left_out_and_said_so(hosts: list[Host], 
     assert heard.notes == ["data: sent once, then passed on from host to host: a -> c"]
 
 
-def test_a_hop_that_does_not_work_is_told_and_the_rest_is_sent_from_here(hosts: list[Host], tree: FolderTree) -> None:
+def test_a_hop_that_does_not_work_is_told_and_the_rest_is_sent_from_here(hosts: list[Host], tree: TreeSource) -> None:
     """b cannot listen: it says that the laptop came to it at an address that it does not have."""
     heard = Heard()
     environment = "203.0.113.1 1 203.0.113.77 22"  # TEST-NET-3
@@ -168,12 +169,12 @@ def test_a_hop_that_does_not_work_is_told_and_the_rest_is_sent_from_here(hosts: 
 def test_a_small_tree_is_sent_to_each_from_here(hosts: list[Host], tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "file").write_bytes(b"x" * 1000)
-    tree, heard = make_data_tree(tmp_path / "small", HashCache(tmp_path / "hashes")), Heard()
+    tree, heard = make_data_tree(tmp_path / "small", TreeCache(tmp_path / "hashes")), Heard()
     assert sent_bytes(spread(hosts, tree, heard)) == [1000, 1000, 1000]
     assert heard.notes == []
 
 
-def test_direct_is_never_from_host_to_host(hosts: list[Host], tree: FolderTree) -> None:
+def test_direct_is_never_from_host_to_host(hosts: list[Host], tree: TreeSource) -> None:
     heard = Heard()
     assert sent_bytes(spread(hosts, tree, heard, direct=True)) == [tree.manifest.size_bytes] * 3
     assert heard.notes == []
@@ -187,10 +188,10 @@ class Hop:
     params: dict[str, Any]
 
 
-def open_hop(stack: ExitStack, before: Host, after: Host, tree: FolderTree) -> Hop:
+def open_hop(stack: ExitStack, before: Host, after: Host, tree: TreeSource) -> Hop:
     one, other = make_identity(), make_identity()
-    digest = tree.manifest.digest()
-    manifest = zlib.compress(tree.manifest.as_bytes())
+    digest = tree.manifest.digest
+    manifest = zlib.compress(tree.manifest.data)
     receiving = stack.enter_context(
         after.channel.exchange("relay_receive", manifest, digest=digest, keys=keys_for(other, one))
     )
@@ -200,7 +201,7 @@ def open_hop(stack: ExitStack, before: Host, after: Host, tree: FolderTree) -> H
 
 
 def test_an_impostor_at_the_next_host_s_address_is_refused_loudly_and_gets_nothing(
-    hosts: list[Host], tree: FolderTree, tmp_path: Path
+    hosts: list[Host], tree: TreeSource, tmp_path: Path
 ) -> None:
     heard: list[bytes] = []
     other = make_identity()
@@ -228,7 +229,7 @@ def test_an_impostor_at_the_next_host_s_address_is_refused_loudly_and_gets_nothi
     assert heard == [b""]
 
 
-def test_strangers_who_knock_are_sent_away_and_hold_up_nothing(hosts: list[Host], tree: FolderTree) -> None:
+def test_strangers_who_knock_are_sent_away_and_hold_up_nothing(hosts: list[Host], tree: TreeSource) -> None:
     send_tree(hosts[0].channel, tree)
     with ExitStack() as stack:
         hop = open_hop(stack, hosts[0], hosts[1], tree)
@@ -243,7 +244,8 @@ def test_strangers_who_knock_are_sent_away_and_hold_up_nothing(hosts: list[Host]
         untrusted = {**hop.params, "keys": keys}
         with pytest.raises(TransferError):
             hosts[0].channel.call("relay_pass", **untrusted)
-        hosts[0].channel.call("relay_pass", **hop.params)
+        with hosts[0].channel.exchange("relay_pass", **hop.params) as passing:
+            assert list(passing), "it may tell how far it is before it has ended"
         assert hop.receiving.receive().header["known"]
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(where)
@@ -251,7 +253,7 @@ def test_strangers_who_knock_are_sent_away_and_hold_up_nothing(hosts: list[Host]
 
 
 def test_no_key_of_a_hop_is_ever_on_a_disk_and_none_outlives_the_laptop(
-    hosts: list[Host], tree: FolderTree, tmp_path: Path
+    hosts: list[Host], tree: TreeSource, tmp_path: Path
 ) -> None:
     seen: list[Path] = []
     heard = Heard()

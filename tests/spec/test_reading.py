@@ -10,6 +10,7 @@ import pytest
 
 from jobctl.errors import ConfigError, InputError, RenderedJobError
 from jobctl.spec.config import apply_overrides, load_config, parse_set
+from jobctl.spec.container import size_bytes
 from jobctl.spec.inventory import load_inventory, pick_host
 from jobctl.spec.job import Job
 from jobctl.spec.template import make_job, render
@@ -228,3 +229,8 @@ def test_what_is_not_needed_is_not_imported(module: str, heavy: list[str]) -> No
     script = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("text", "size"), [("128G", 128 << 30), ("64m", 64 << 20), ("5k", 5120), ("7b", 7), ("9", 9)])
+def test_sizes_are_read_as_the_engines_read_them(text: str, size: int) -> None:
+    assert size_bytes(text) == size

@@ -50,6 +50,7 @@ class _Packets(Packetizer):
 
 
 _MOMENT_S = 0.5
+_CIPHER = "aes128-gcm@openssh.com"
 Answers = Callable[[str, str, list[tuple[str, bool]]], list[str]]
 """Title, text and questions (with: may the answer be seen?) of keyboard-interactive -> the answers."""
 
@@ -159,6 +160,8 @@ class Session(paramiko.Transport):
         ]
         first = [name for name in wanted if name in options.key_types]
         options.key_types = [*first, *(name for name in options.key_types if name not in first)]
+        # A third less work than paramiko's own first choice, which is encrypted and authenticated in two steps (5.1.0).
+        options.ciphers = [_CIPHER] * (_CIPHER in options.ciphers) + [c for c in options.ciphers if c != _CIPHER]
 
     def _ping(self) -> None:
         """Runs in the session's thread. Every server answers a global request, if only with a refusal."""
