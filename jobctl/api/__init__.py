@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
+    from jobctl.api.bundling import Bundled, bundle, check_bundle
     from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, read_smi, used_memory
     from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.examining import Check, Examined, doctor
     from jobctl.api.keeping import keep_open
+    from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.metrics import MetricsReader, MetricsView, series
     from jobctl.api.planning import Item, plan, render
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Adopted": "adopting",
+    "Bundled": "bundling",
     "CardRow": "card_table",
     "CardTable": "card_table",
     "Cause": "diagnosing",
@@ -55,7 +58,9 @@ _HOMES = {
     "Tidied": "tidying",
     "Tidying": "tidying",
     "adopt": "adopting",
+    "bundle": "bundling",
     "cancel": "runs",
+    "check_bundle": "bundling",
     "cards": "card_table",
     "diagnose": "diagnosing",
     "diagnose_files": "diagnosing",
@@ -66,6 +71,7 @@ _HOMES = {
     "job_text": "texts",
     "keep_open": "keeping",
     "known_runs": "runs",
+    "lock": "locking",
     "logs": "logs",
     "plan": "planning",
     "pull": "results",
@@ -86,6 +92,7 @@ _HOMES = {
 
 __all__ = [
     "Adopted",
+    "Bundled",
     "CardRow",
     "CardTable",
     "Cause",
@@ -106,8 +113,10 @@ __all__ = [
     "Tidied",
     "Tidying",
     "adopt",
+    "bundle",
     "cancel",
     "cards",
+    "check_bundle",
     "diagnose",
     "diagnose_files",
     "doctor",
@@ -117,6 +126,7 @@ __all__ = [
     "job_text",
     "keep_open",
     "known_runs",
+    "lock",
     "logs",
     "plan",
     "pull",

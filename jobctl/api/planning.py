@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobctl.api import prepare
+from jobctl.laptop.lock_file import path_of, read_lock
 from jobctl.laptop.survey import survey
 from jobctl.laptop.tree_source import TreeSource
 from jobctl.plan.plan import Item as Item
-from jobctl.plan.plan import Tree, make_plan
+from jobctl.plan.plan import Tree, make_pins, make_plan
 from jobctl.plan.run_files import make_run_files
 from jobctl.spec.job import Job
 
@@ -43,8 +44,15 @@ def plan(
         files=make_run_files(written.job, written.template.helpers),
         more=[prepare.load_host(inventory, name) for name in more_hosts],
         direct=direct,
+        pins=_pins(written),
     )
     return written.job, items
+
+
+def _pins(written: prepare.Written) -> Item | None:
+    if not written.job.environment.install:
+        return None
+    return make_pins(read_lock(written.config), path_of(written.config).name)
 
 
 def _tree(source: TreeSource, exclude: tuple[str, ...]) -> Tree:

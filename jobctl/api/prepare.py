@@ -17,6 +17,7 @@ from typing import Any
 from jobctl.api.wish import Wish
 from jobctl.errors import InputError
 from jobctl.laptop import places
+from jobctl.laptop.bundle_file import Bundle
 from jobctl.laptop.data_source import make_data_tree
 from jobctl.laptop.git_source import open_git_tree
 from jobctl.laptop.tree_cache import TreeCache
@@ -37,6 +38,12 @@ class Inputs:
     data: Mapping[str, TreeSource] = field(default_factory=dict)
     """Datasets that are sent, by name."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    wheels: TreeSource | None = None
+    """Packages that a bundle brings, in place of the indexes."""
+    downloads: TreeSource | None = None
+    """What the stages would download."""
+    bundle: Bundle | None = None
+    """Where code, wheels and downloads are from."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,16 @@ def _placed(host: Host, inventory: str | Path) -> Host:
 
 
 def gather_inputs(
-    written: Written, *, keep_caches: bool = True, progress: Callable[[str, int, int], None] = lambda *_: None
+    written: Written,
+    *,
+    keep_caches: bool = True,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    bundle: Bundle | None = None,
 ) -> Inputs:
     """Read the local folders and repositories that the job names. With `keep_caches=False` nothing is written anywhere.
 
-    `progress`: called with what is read, bytes and bytes in all. Raises InputError where something is missing.
+    `progress`: called with what is read, bytes and bytes in all. `bundle`: code, packages and downloads are its. Raises
+    InputError where something is missing.
     """
     near = written.config.absolute().parent
     cache = TreeCache(places.home() / "cache" / "trees", read_only=not keep_caches)
@@ -96,14 +108,29 @@ def gather_inputs(
             continue
         place = _local(near, entry.path) if isinstance(entry.path, str) else [_local(near, path) for path in entry.path]
         data[entry.name] = make_data_tree(place, cache, entry.unpack, partial(progress, f"reading {entry.name}"))
+    if bundle is not None:
+        trees = [bundle.tree("code"), bundle.tree("wheels"), bundle.tree("downloads")]
+        return Inputs(trees[0], data, _secrets(job), trees[1], trees[2], bundle)
     return Inputs(_code(written, near, cache, keep_caches), data, _secrets(job))
 
 
-def _code(written: Written, near: Path, cache: TreeCache, keep_caches: bool) -> TreeSource | None:
+def gather_code(written: Written) -> TreeSource:
+    """The job's code, read here whoever would else fetch it. Raises InputError."""
+    tree = _code(written, written.config.absolute().parent, tree_cache(), True, here=True)
+    assert tree is not None
+    return tree
+
+
+def tree_cache() -> TreeCache:
+    """What is remembered of folders that were read."""
+    return TreeCache(places.home() / "cache" / "trees")
+
+
+def _code(written: Written, near: Path, cache: TreeCache, keep_caches: bool, here: bool = False) -> TreeSource | None:
     code = written.job.code
     if code.path is not None:
         return make_working_tree(_local(near, code.path), code.exclude, cache)
-    if code.fetch == "host" or code.git is None:
+    if code.git is None or (code.fetch == "host" and not here):
         return None
     local = _local(near, code.git)
     source = os.fspath(local) if local.is_dir() else code.git
@@ -138,6 +165,7 @@ def submission_digest(written: Written, host: Host, inputs: Inputs, wish: Wish) 
         "runtime": [host.runtime, host.container.model_dump(mode="json")],
         "wish": asdict(wish),
         "code": inputs.code.manifest.digest if inputs.code else None,
+        "bundle": [tree.manifest.digest for tree in (inputs.wheels, inputs.downloads) if tree],
         "data": {name: tree.manifest.digest for name, tree in inputs.data.items()},
         "files": {path: hashlib.sha256(data).hexdigest() for path, data in written.template.helpers.items()},
     }

@@ -75,6 +75,7 @@ def submit_each(
     hosts: Sequence[str],
     sets: Sequence[str] = (),
     direct: bool = False,
+    bundle: str | Path | None = None,
     listener: Listener | None = None,
     announce: Callable[[Submitted], None] = lambda submitted: None,
     **options: Any,
@@ -85,7 +86,7 @@ def submit_each(
     """
     tell = listener or Silent()
     targets = load_hosts(inventory, hosts)
-    inputs = read_inputs(prepare.load(config, sets), tell)
+    inputs = read_inputs(prepare.load(config, sets), tell, bundle)
     one_at_a_time = threading.Lock()
 
     def announced(submitted: Submitted) -> None:
@@ -131,6 +132,7 @@ def _deliver(
     tell.note(f"connecting to {names}")
     trees = {"code": inputs.code} if inputs.code else {}
     trees |= {f"data {name}": tree for name, tree in inputs.data.items()}
+    trees |= {name: tree for name, tree in (("wheels", inputs.wheels), ("downloads", inputs.downloads)) if tree}
     earlier: list[HostChannel] = []
     for batch in in_batches(targets, lambda target: stack.enter_context(connect(target)), quiet_s=_QUIET_S):
         delivered: Delivered = [

@@ -22,11 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jobctl.api import prepare
-from jobctl.api.code_ref import resolve_on_host
+from jobctl.api import bundling, prepare
 from jobctl.api.listener import Listener, Silent
+from jobctl.api.shipping import send_trees, ship
 from jobctl.api.wish import Wish, await_cards, refusal
-from jobctl.errors import ConnectionLost, JobctlError, TreeGone
+from jobctl.errors import ConnectionLost, InputError, JobctlError, TreeGone
+from jobctl.laptop.lock_file import path_of
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.container import make_container
 from jobctl.plan.plan import tell_pointers
@@ -37,9 +38,7 @@ from jobctl.remote.channel import HostChannel
 from jobctl.remote.connect import connect
 from jobctl.remote.lanes import Lanes
 from jobctl.remote.rate import RateLimit
-from jobctl.remote.sync import send_tree
 from jobctl.spec.inventory import Host
-from jobctl.spec.job import Job
 
 _SECRETS = "secrets.json"
 
@@ -71,6 +70,8 @@ def submit(
     cards: Sequence[int] | None = None,
     exclusive: bool = False,
     wait_s: float | None = None,
+    upgrade: bool = False,
+    bundle: str | Path | None = None,
     limit_bytes_s: int | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
@@ -79,9 +80,11 @@ def submit(
 ) -> Submitted:
     """Render, send, start. `announce` tells the user; a submit that dies before it has returned can be given again.
 
-    `limit_bytes_s`: of what is sent in bulk. `cards`, `exclusive`, `wait_s`: see `Wish`. With `wait_s` 0 it returns
-    once the run has its cards; NoCardsFree: others have them, and the run is FAILED. Raises InputError, HostError,
-    TransferError and their kinds. Then nothing runs, unless the error says that it may.
+    `upgrade`: the newest packages, in place of the lock's. `bundle`: takes code, packages and downloads from this file,
+    and nothing on the host asks a network. `limit_bytes_s`: of what is sent in bulk. `cards`, `exclusive`, `wait_s`:
+    see `Wish`. With `wait_s` 0 it returns once the run has its cards; NoCardsFree: others have them, and the run is
+    FAILED. Raises InputError, HostError, TransferError and their kinds. Then nothing runs, unless the error says that
+    it may.
     """
     written = prepare.load(config, sets)
     wish = Wish(tuple(cards) if cards is not None else None, exclusive, wait_s).checked(written.job)
@@ -90,6 +93,8 @@ def submit(
         written,
         target,
         wish,
+        upgrade=upgrade,
+        bundle=bundle,
         limit_bytes_s=limit_bytes_s,
         listener=listener,
         records=records,
@@ -103,6 +108,8 @@ def submit_written(
     target: Host,
     wish: Wish,
     *,
+    upgrade: bool = False,
+    bundle: str | Path | None = None,
     limit_bytes_s: int | None = None,
     listener: Listener | None = None,
     records: Records | None = None,
@@ -112,7 +119,8 @@ def submit_written(
     """The same for a job that is rendered already."""
     tell = listener or Silent()
     container = make_container(written.job, target)
-    inputs = prepared.inputs if prepared else read_inputs(written, tell)
+    inputs = prepared.inputs if prepared else read_inputs(written, tell, bundle)
+    _check_upgrade(upgrade, inputs)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
     with book.claim(digest, lambda: _new_record(written, target)) as record:
         again = record.sent
@@ -123,7 +131,7 @@ def submit_written(
                 nullcontext(prepared.channel) if prepared else connect(target) as channel,
                 Lanes(channel, RateLimit(limit_bytes_s), tell.note) as lanes,
             ):
-                answer = _send(lanes, written, inputs, container, record, wish, tell, book)
+                answer = _send(lanes, written, inputs, container, record, wish, upgrade, tell, book)
                 waited = await_cards(answer.status(), lambda: _ask(channel, record)) if wish.wait_s == 0 else None
         except JobctlError as error:
             raise _explained(error, record, book) from None
@@ -136,6 +144,11 @@ def submit_written(
         book.seen(record, status)
         _tell_warnings(status, tell)
         return _tell(Submitted(record.run_id, target.name, status["state"], again), wish, record, book, announce)
+
+
+def _check_upgrade(upgrade: bool, inputs: prepare.Inputs) -> None:
+    if upgrade and inputs.bundle is not None:
+        raise InputError("--upgrade asks an index, and --bundle asks none", next_command="jobctl bundle --upgrade")
 
 
 def _tell(
@@ -162,10 +175,11 @@ def _tell_warnings(status: dict[str, Any], tell: Listener) -> None:
         tell.note(f"warning: {warning['text']}")
 
 
-def read_inputs(written: prepare.Written, tell: Listener) -> prepare.Inputs:
-    """Code, data and secrets of this machine; what is left out is told. Raises InputError."""
+def read_inputs(written: prepare.Written, tell: Listener, bundle: str | Path | None = None) -> prepare.Inputs:
+    """Code, data and secrets of this machine, or of a bundle; what is left out is told. Raises InputError."""
+    opened = bundling.open_for(written, bundle, tell) if bundle is not None else None
     tell.note("reading code and data")
-    inputs = prepare.gather_inputs(written, progress=tell.progress)
+    inputs = prepare.gather_inputs(written, progress=tell.progress, bundle=opened)
     for name, tree in [("code", inputs.code), *inputs.data.items()]:
         if tree and tree.left_out:
             more = f" and {len(tree.left_out) - 3} more" if len(tree.left_out) > 3 else ""
@@ -179,6 +193,7 @@ def _new_record(written: prepare.Written, host: Host) -> Record:
     now = time.time()
     run_id = make_run_id(written.job.name, date.fromtimestamp(now), secrets.token_hex(2))
     record = Record(run_id, written.job.name, host.name, host.model_dump(mode="json"), now, config=str(written.config))
+    record.lock = str(path_of(written.config.absolute()))
     record.token = secrets.token_hex(16)
     return record
 
@@ -190,26 +205,26 @@ def _send(
     container: dict[str, Any] | None,
     record: Record,
     wish: Wish,
+    upgrade: bool,
     tell: Listener,
     book: Records,
 ) -> Answer:
     """Code, data, and the request that starts it. What the host says to that: the run's status."""
-    job, channel = written.job, lanes.channel
-    if container is not None:
-        tell.note(f"asking {container['engine']}")
-        channel.call("container_check", container=container)
-    code, data = _send_trees(lanes, job, inputs, tell)
+    job = written.job
+    shipped = ship(lanes, written, inputs, container, record.host["runtime"], upgrade, tell, book)
+    record.packages = shipped.pinned.digest if shipped.pinned else ""
     spec = make_run_spec(
         job,
         run_id=record.run_id,
         submitted_at=record.submitted_at,
         submitted_by=f"{_user()}@{socket.gethostname()}",
-        code=code,
+        code=shipped.code,
         cards_wanted=wish.cards,
         exclusive=wish.exclusive,
         wait_s=wish.wait_s,
         lease_dir=record.host["lease_dir"],
         container=container,
+        lock=shipped.pinned.spec if shipped.pinned else None,
     )
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:
@@ -217,13 +232,14 @@ def _send(
     request = {
         "run_id": record.run_id,
         "spec": {**spec, "token": record.token},
-        "code": code.get("tree"),
-        "data": data,
+        "code": shipped.code.get("tree"),
+        "data": shipped.data,
+        **shipped.brought,
         "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
     }
     tell.note("starting the run")
-    send_again = partial(_send_trees, lanes, job, inputs, tell, look=True)
-    return _launch(channel, record, book, request, b"".join(files.values()), tell, send_again)
+    send_again = partial(send_trees, lanes, job, inputs, tell, look=True)
+    return _launch(lanes.channel, record, book, request, b"".join(files.values()), tell, send_again)
 
 
 def _launch(
@@ -253,29 +269,6 @@ def _launch(
         record.sent = found.status_of(record.run_id) is not None
         raise
     return Answer(channel.host, reply.header)
-
-
-def _send_trees(
-    lanes: Lanes, job: Job, inputs: prepare.Inputs, tell: Listener, *, look: bool = False
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What `job.json` says of the code: the tree that the host now has, or the commit that it will clone; and where the
-    host finds each dataset: a tree that it now has, or a folder of its own.
-    """
-    code: dict[str, Any] = {"git": job.code.git, "ref": job.code.ref}
-    if inputs.code is None:
-        tell.note("asking git for the commit")
-        code["commit"] = resolve_on_host(lanes.channel, job.code)
-    else:
-        sent = send_tree(lanes.channel, inputs.code, partial(tell.progress, "code"), lanes, look=look)
-        code.update(commit=inputs.code.commit, tree=sent.digest)
-    data = []
-    for entry in job.data:
-        row: dict[str, Any] = {"name": entry.name, "link": entry.link, "on_host": entry.on_host}
-        if tree := inputs.data.get(entry.name):
-            tell_bytes = partial(tell.progress, f"data {entry.name}")
-            row["digest"] = send_tree(lanes.channel, tree, tell_bytes, lanes, look=look).digest
-        data.append(row)
-    return code, data
 
 
 def _explained(error: JobctlError, record: Record, book: Records) -> JobctlError:

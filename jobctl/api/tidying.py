@@ -10,7 +10,9 @@ from typing import Any
 
 from jobctl.api import prepare
 from jobctl.api.listener import Listener, Silent
+from jobctl.api.locking import held_packages
 from jobctl.errors import InputError, JobctlError
+from jobctl.laptop.records import Records
 from jobctl.remote.answers import Answer
 from jobctl.remote.connect import connect
 from jobctl.remote.fanout import ask_each
@@ -55,11 +57,13 @@ def gc(
     datasets: bool = False,
     listener: Listener | None = None,
     announce: Callable[[Sequence[Tidied]], None] = lambda items: None,
+    records: Records | None = None,
 ) -> Tidying:
     """What could go on the hosts, and with `delete` goes. Raises InputError; a silent host stops no other.
 
     `older_than`: such as 12h, 30d, 4w. `unpulled`: also runs whose results were not pulled. `datasets`: also datasets
-    that no run needs. `announce` hears what is on each host as it answers.
+    that no run needs. An environment stays as long as the lock of a config that was submitted from here uses it.
+    `announce` hears what is on each host as it answers.
     """
     tell = listener or Silent()
     older_than_s = parse_age(older_than)
@@ -67,7 +71,8 @@ def gc(
     items: list[Tidied] = []
     errors: dict[str, JobctlError] = {}
     tell.note(f"{'clearing up' if delete else 'looking through'} {', '.join(target.name for target in hosts)}")
-    ask = partial(_ask, older_than_s=older_than_s, delete=delete, unpulled=unpulled, datasets=datasets)
+    held = held_packages(records or Records())
+    ask = partial(_ask, older_than_s=older_than_s, delete=delete, unpulled=unpulled, datasets=datasets, held=held)
     for outcome in ask_each(hosts, ask):
         if outcome.error:
             errors[outcome.item.name] = outcome.error
@@ -77,13 +82,16 @@ def gc(
     return Tidying(tuple(items), delete, errors)
 
 
-def _ask(target: Host, *, older_than_s: float, delete: bool, unpulled: bool, datasets: bool) -> list[Tidied]:
+def _ask(
+    target: Host, *, older_than_s: float, delete: bool, unpulled: bool, datasets: bool, held: list[str]
+) -> list[Tidied]:
     found: list[Tidied] = []
     wanted: dict[str, Any] = {
         "older_than_s": older_than_s,
         "delete": delete,
         "unpulled": unpulled,
         "datasets": datasets,
+        "packages": held,
     }
     with connect(target) as channel, channel.exchange("gc", **wanted) as exchange:
         for header, _ in exchange:

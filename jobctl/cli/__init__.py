@@ -21,6 +21,8 @@ COMMANDS = {
     "plan": "Show the steps of a submit, without doing any.",
     "send": "Bring a job's code and data to hosts, and start nothing.",
     "submit": "Send a job to a host and start it; prints the run's id.",
+    "bundle": "Put all that a job needs into one file, for hosts without internet.",
+    "lock": "Show which packages a config is held to, and go back to earlier ones.",
     "ps": "List runs: state, stage, progress, best mIoU.",
     "status": "Show one run whole.",
     "logs": "Show or follow a run's logs.",

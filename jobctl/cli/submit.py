@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 @click.option("--exclusive", is_flag=True, help="Nobody else gets a card of the host while it runs.")
 @click.option("--wait", metavar="TIME", help="Wait for cards so long, such as 2h, 30m or 45s. Default: for ever.")
 @click.option("--no-wait", is_flag=True, help="Fail at once, with who has them, where the cards are not free.")
+@click.option("--upgrade", is_flag=True, help="The newest packages in place of those in the lock beside CONFIG.")
+@click.option(
+    "--bundle", metavar="FILE", type=click.Path(), help="Code, packages, downloads from this file of `bundle`."
+)
 @limit_option
 @direct_option
 @click.option("-f", "--follow", is_flag=True, help="Show the log (on standard error) until the run ends.")
@@ -48,6 +52,8 @@ def main(
     exclusive: bool,
     wait: str | None,
     no_wait: bool,
+    upgrade: bool,
+    bundle: str | None,
     limit_rate: str | None,
     direct: bool,
     follow: bool,
@@ -71,6 +77,8 @@ def main(
             "cards": parse_cards(cards),
             "exclusive": exclusive,
             "wait_s": parse_wait(wait, no_wait),
+            "upgrade": upgrade,
+            "bundle": bundle,
             "limit_bytes_s": parse_rate(limit_rate),
             "listener": teller,
             "announce": partial(_announce, as_json=as_json, several=len(hosts) > 1, teller=teller),

@@ -4,6 +4,7 @@ channel ROOT            answer a laptop over standard input and output (the boot
 supervise RUN_DIR       run the stages of a run, until they end
 boot ROOT               resume the runs that a restart of the host has ended (a line in the user's crontab)
 environment RUN_DIR     build or find the run's venv (the builtin step "@host environment")
+resolve FOLDER          which versions pip would install (the request "resolve")
 code RUN_DIR            clone the run's code (the builtin step "@host code")
 """
 
@@ -38,6 +39,10 @@ def main(argv: List[str]) -> int:
         from . import boot
 
         return boot.boot(Path(rest[0]))
+    if command == "resolve":
+        from . import resolving
+
+        return resolving.main(Path(rest[0]))
     run_dir = Path(rest[0])
     root = run_dir.parent.parent
     if command == "supervise":

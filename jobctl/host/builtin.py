@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Callable
 
+ERROR = "jobctl: error: "
+"""Begins the last line of a builtin step that failed."""
+
 
 class BuiltinError(Exception):
     """A builtin step cannot do its work; the message is for the user."""

@@ -19,6 +19,7 @@ from .builtin import BuiltinError, run_builtin, say
 from .files import read_json
 from .git_words import explain_git, parse_gitlinks, parse_submodules, submodule_url
 from .locks import locked
+from .pip_arguments import Reader
 from .pip_words import hide_credentials
 
 _DEEPEST_SUBMODULE = 5
@@ -29,6 +30,8 @@ def main(root: Path, run_dir: Path) -> int:
     source = (read_json(run_dir / "job.json") or {}).get("code") or {}
 
     def work() -> None:
+        if _is_filled(run_dir / "code"):
+            return say("the code is there already")
         if shutil.which("git") is None:
             raise BuiltinError("there is no git on this host; with `fetch: laptop` the code is cloned there and sent")
         clone(root, source["git"], source.get("commit"), source.get("ref"), run_dir / "code")
@@ -41,14 +44,14 @@ def clone(root: Path, url: str, commit: Optional[str], ref: Optional[str], code:
 
     A `code` that is there and not empty is left as it is. Raises BuiltinError, OSError.
     """
-    if code.is_dir() and os.listdir(str(code)):
+    if _is_filled(code):
         say("the code is there already")
         return
     local = Path(url[7:] if url.startswith("file://") else os.path.expanduser(url))
     if local.is_dir():
         mirror, commit = _find_local(local, commit or ref or "HEAD")
     else:
-        mirror = root / "git" / hashlib.sha256(os.fsencode(url)).hexdigest()[:16]
+        mirror = _mirror_of(root, url)
         mirror.parent.mkdir(parents=True, exist_ok=True)
         with locked(mirror.with_name(mirror.name + ".lock")):
             commit = _fetch(mirror, url, commit, ref)
@@ -60,6 +63,33 @@ def clone(root: Path, url: str, commit: Optional[str], ref: Optional[str], code:
     _write_tree(mirror, url, commit, beside)
     _add_submodules(root, mirror, url, commit, beside, depth)
     os.replace(str(beside), str(code))
+
+
+def _is_filled(code: Path) -> bool:
+    return code.is_dir() and bool(os.listdir(str(code)))
+
+
+def commit_reader(root: Path, url: str, commit: Optional[str]) -> Optional[Reader]:
+    """Reads files of a commit that is here already; None where it is not, or is not named by its hash."""
+    local = Path(url[7:] if url.startswith("file://") else os.path.expanduser(url))
+    git_dir = local if local.is_dir() else _mirror_of(root, url)
+    if not commit or not git_dir.is_dir() or shutil.which("git") is None or not _has(git_dir, commit):
+        return None
+
+    def read(name: str) -> Optional[bytes]:
+        if name.startswith(("../", "/")):
+            return None
+        argv = ["git", "cat-file", "blob", "{}:{}".format(commit, name)]
+        done = subprocess.run(
+            argv, cwd=str(git_dir), env=_environ(None), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        return done.stdout if done.returncode == 0 else None
+
+    return read
+
+
+def _mirror_of(root: Path, url: str) -> Path:
+    return root / "git" / hashlib.sha256(os.fsencode(url)).hexdigest()[:16]
 
 
 def _find_local(folder: Path, name: str) -> Tuple[Path, str]:

@@ -22,6 +22,7 @@ UNKNOWN = "of which the engine tells nothing"
 """In place of the ids of containers."""
 
 _PATIENCE_S = 30
+_LOADING_S = 3600  # tens of gigabytes, on a disk that others use
 _WALKS = 5
 _MAKING_S = 0.3
 _INFO = '{"security":{{json .SecurityOptions}},"runtimes":{{json .Runtimes}},"version":{{json .ServerVersion}}}'
@@ -119,6 +120,17 @@ def image_for_us(images: Dict[str, str]) -> str:
     return images[arch]
 
 
+def load_image(spec: Json, tar: str) -> None:
+    """Take the job's image from a tar as `docker save` writes it. Raises EngineProblem, also where another is in it."""
+    name = image_for_us(spec["images"])
+    code, out, err = _run([spec["engine"], "load", "--quiet", "--input", tar], patience_s=_LOADING_S)
+    if code != 0:
+        raise EngineProblem("the image in the bundle cannot be loaded: {}".format(last_line(err or out)))
+    if find_image(spec["engine"], name) is None:
+        what = "the bundle has another image than {}: {}".format(name, last_line(out) or "it has no name")
+        raise EngineProblem(what, "make the bundle again, with `--image`")
+
+
 def check(spec: Json) -> None:
     """Whether a run with containers can begin here. Raises EngineProblem. An image that is missing is pulled later."""
     name = image_for_us(spec["images"])
@@ -159,7 +171,7 @@ def last_line(text: str) -> str:
     return next((line for line in reversed(lines) if "--help" not in line and not line.startswith("Usage:")), "")
 
 
-def _run(argv: List[str]) -> tuple[int, str, str]:
+def _run(argv: List[str], patience_s: float = _PATIENCE_S) -> tuple[int, str, str]:
     try:
         done = subprocess.run(
             argv,
@@ -167,10 +179,10 @@ def _run(argv: List[str]) -> tuple[int, str, str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=client_environ(),
-            timeout=_PATIENCE_S,
+            timeout=patience_s,
         )
     except subprocess.TimeoutExpired:
-        return 124, "", "no answer within {} s".format(_PATIENCE_S)
+        return 124, "", "no answer within {:g} s".format(patience_s)
     except OSError as error:
         return 127, "", str(error.strerror)
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")

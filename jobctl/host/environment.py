@@ -19,9 +19,12 @@ from typing import Dict, List, Optional, Set
 from . import surroundings
 from .builtin import BuiltinError, run_builtin, say
 from .files import Json, read_json, write_json
-from .fingerprint import make_fingerprint, uses_code_tree
+from .fingerprint import make_fingerprint, packages_digest
+from .locked import Call, make_calls
 from .locks import open_lock_file, try_lock
-from .names import IMAGE_VARIABLE
+from .names import IMAGE_VARIABLE, WHEELS
+from .nightly import find_mismatch
+from .pip_arguments import uses_code_tree
 from .pip_words import explain_pip, hide_credentials, last_line
 
 MARKER = "jobctl-environment.json"
@@ -34,31 +37,30 @@ _TAIL_CHARS = 200000
 
 def main(root: Path, run_dir: Path) -> int:
     """Build or find the environment of `run_dir`'s job, write its environment.json. 0, or 1 with the reason printed."""
-    spec = (read_json(run_dir / "job.json") or {}).get("environment") or {}
-    return run_builtin(
-        "the environment", lambda: write_json(run_dir / "environment.json", provide(root, run_dir, spec))
-    )
+    job = read_json(run_dir / "job.json") or {}
+    return run_builtin("the environment", lambda: write_json(run_dir / "environment.json", provide(root, run_dir, job)))
 
 
-def provide(root: Path, run_dir: Path, spec: Json) -> Json:
-    """{path, fingerprint, python, versions} of the environment in `spec`. Raises BuiltinError, OSError."""
-    code = run_dir / "code"
-    python = _ask_python(spec.get("python") or "python3")
-    name = make_fingerprint(spec, python, code, run_dir.name)
+def provide(root: Path, run_dir: Path, job: Json) -> Json:
+    """{path, fingerprint, python, versions} of the environment that `job` wants. Raises BuiltinError, OSError."""
+    code, spec = run_dir / "code", job.get("environment") or {}
+    python = ask_python(spec.get("python") or "python3")
+    source = job.get("code") or {}
+    name = make_fingerprint(spec, python, code, run_dir.name, source.get("tree") or source.get("commit"))
     place = root / "environments" / name
     place.parent.mkdir(parents=True, exist_ok=True)
     if uses_code_tree(spec.get("install") or [], code):
-        say("this environment is for this run alone: it installs from the code tree")
+        say("this environment is for this code alone: it installs from the code tree")
     lock = _lock(place)
     try:
         marker = read_json(place / MARKER)
         if marker is None:
-            marker = _build(place, spec, python, code)
+            marker = _build(place, spec, python, code, run_dir)
         else:
             say("environment {} is there already, built {}".format(name, _when(marker.get("built_at"))))
         if marker.get("verified") != (spec.get("verify") or []):
             _verify(place, spec, code)
-            marker["verified"] = spec.get("verify") or []
+            marker.update(verified=spec.get("verify") or [], verified_at=round(time.time(), 3))
         marker["used_at"] = round(time.time(), 3)
         write_json(place / MARKER, marker)
     finally:
@@ -66,7 +68,8 @@ def provide(root: Path, run_dir: Path, spec: Json) -> Json:
     return {"path": str(place), "fingerprint": name, "python": python, "versions": marker["versions"]}
 
 
-def _ask_python(python: str) -> Json:
+def ask_python(python: str) -> Json:
+    """{executable, version, tag, arch} of an interpreter here. Raises BuiltinError."""
     path = shutil.which(os.path.expanduser(python))
     if path is None:
         raise BuiltinError("{!r} is not on this host; there is {}".format(python, _pythons()))
@@ -103,27 +106,29 @@ def _lock(place: Path) -> int:
     return descriptor
 
 
-def _build(place: Path, spec: Json, python: Json, code: Path) -> Json:
+def _build(place: Path, spec: Json, python: Json, code: Path, run_dir: Path) -> Json:
     if place.exists():
         say("removing an environment that was never finished")
         shutil.rmtree(str(place))
     begun = time.monotonic()
     say("building environment {} with Python {}".format(place.name, python["version"]))
     try:
-        _make_venv(place, python)
-        what = "Python {}, {}".format(python["version"], python["arch"])
-        for arguments in spec.get("install") or []:
-            argv = ["install"] + _PIP_OPTIONS + [str(argument) for argument in arguments]
-            exit_code, output = _pip(place, argv, code)
-            if exit_code != 0:
-                raise BuiltinError(explain_pip(output, what))
+        make_venv(place, python)
+        _install(place, spec, python, code, run_dir)
+        versions = _versions(place)
+        mismatch = find_mismatch(versions)
+        if mismatch:
+            raise BuiltinError("{}; {}".format(*mismatch))
         _verify(place, spec, code)
+        now = round(time.time(), 3)
         marker = {
-            "built_at": round(time.time(), 3),
+            "built_at": now,
             "python": python,
             "install": json.loads(hide_credentials(json.dumps(spec.get("install") or []))),
+            "packages": packages_digest(spec["lock"]) if spec.get("lock") else None,
             "verified": spec.get("verify") or [],
-            "versions": _versions(place, code),
+            "verified_at": now,
+            "versions": versions,
         }
         write_json(place / MARKER, marker)
     except BaseException:
@@ -133,9 +138,28 @@ def _build(place: Path, spec: Json, python: Json, code: Path) -> Json:
     return marker
 
 
-def _make_venv(place: Path, python: Json) -> None:
+def _install(place: Path, spec: Json, python: Json, code: Path, run_dir: Path) -> None:
+    install = [[str(word) for word in arguments] for arguments in spec.get("install") or []]
+    lock, wheels = spec.get("lock"), run_dir / WHEELS
+    offline = wheels.is_dir()
+    calls = [Call(arguments, None) for arguments in install]
+    if lock:
+        calls = make_calls(install, lock, code, wheels if offline else None, place)
+    environ = without_index_settings(clean_environ()) if offline else clean_environ()
+    for call in calls:
+        if call.file:
+            (place / call.file[0]).write_text(call.file[1])
+        argv = [str(place / "bin" / "python"), "-m", "pip", "install"] + _PIP_OPTIONS + call.arguments
+        exit_code, output = run_shown(argv, code, environ)
+        if exit_code != 0:
+            what = "Python {}, {}".format(python["version"], python["arch"])
+            raise BuiltinError(explain_pip(output, what, locked=lock is not None))
+
+
+def make_venv(place: Path, python: Json) -> None:
+    """Raises BuiltinError with the remedy."""
     argv = [python["executable"], "-I", "-m", "venv", str(place)]
-    exit_code, output = _run(argv, place.parent, _clean_environ())
+    exit_code, output = run_shown(argv, place.parent, clean_environ())
     if exit_code == 0:
         return
     if "No space left" in output:
@@ -151,15 +175,15 @@ def _verify(place: Path, spec: Json, code: Path) -> None:
     if not argv:
         return
     environ = surroundings.with_venv(dict(os.environ), place)
-    exit_code, output = _run(argv, code if code.is_dir() else place, environ)
+    exit_code, output = run_shown(argv, code if code.is_dir() else place, environ)
     if exit_code != 0:
         raise BuiltinError("the environment was built but does not pass its check: {}".format(last_line(output)))
 
 
-def _versions(place: Path, code: Path) -> Dict[str, str]:
+def _versions(place: Path) -> Dict[str, str]:
     """Package to version as `pip freeze` tells; the address for what was not installed by name."""
     argv = [str(place / "bin" / "python"), "-m", "pip", "freeze", "--disable-pip-version-check"]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_clean_environ())
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_environ())
     found: Dict[str, str] = {}
     for line in hide_credentials(done.stdout.decode("utf-8", "replace")).splitlines():
         for separator in ("==", " @ "):
@@ -170,11 +194,7 @@ def _versions(place: Path, code: Path) -> Dict[str, str]:
     return found
 
 
-def _pip(place: Path, arguments: List[str], code: Path) -> tuple[int, str]:
-    return _run([str(place / "bin" / "python"), "-m", "pip"] + arguments, code, _clean_environ())
-
-
-def _run(argv: List[str], cwd: Path, environ: Dict[str, str]) -> tuple[int, str]:
+def run_shown(argv: List[str], cwd: Path, environ: Dict[str, str]) -> tuple[int, str]:
     """Run with its output shown as it comes; the exit code and the end of the output."""
     say("+ " + hide_credentials(surroundings.shown(argv)))
     try:
@@ -193,7 +213,14 @@ def _run(argv: List[str], cwd: Path, environ: Dict[str, str]) -> tuple[int, str]
     return child.wait(), tail
 
 
-def _clean_environ() -> Dict[str, str]:
+def without_index_settings(environ: Dict[str, str]) -> Dict[str, str]:
+    """For a pip that is to take what is given to it and nothing else, whatever this host's settings say."""
+    kept = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+    return dict(kept, PIP_CONFIG_FILE=os.devnull, PIP_NO_INDEX="1")
+
+
+def clean_environ() -> Dict[str, str]:
+    """Ours, without what would send packages elsewhere."""
     return {name: value for name, value in os.environ.items() if name not in _DROPPED}
 
 

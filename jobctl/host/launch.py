@@ -16,6 +16,7 @@ from typing import Any, Dict, Iterator, List
 
 from . import control
 from .files import read_json, write_bytes, write_json
+from .names import WHEELS
 from .server import OpError, Request
 from .trees import Trees
 
@@ -98,6 +99,10 @@ def _lay_out(staging: Path, trees: Trees, params: Dict[str, Any], payload: bytes
     if params["code"]:
         # A stage may write to a file of its code. Read-only files keep that from other runs' code, but not from root.
         trees.lay_out(params["code"], staging / "code", share=os.geteuid() != 0)
+    if params.get("wheels"):
+        trees.lay_out(params["wheels"], staging / WHEELS)
+    if params.get("downloads"):
+        trees.lay_out_beside(params["downloads"], staging.parent.parent / "datasets" / ".downloads")
     at = 0
     for path, mode, size in params["files"]:
         _check_inside(path)

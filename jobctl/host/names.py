@@ -8,3 +8,5 @@ CANCEL_FILE = "cancel.json"
 
 IMAGE_VARIABLE = "JOBCTL_IMAGE"
 """The environment variable that tells a step in a container the id of its image."""
+WHEELS = "wheels"
+"""Folder of the run directory with the packages that a bundle brought."""

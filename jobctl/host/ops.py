@@ -32,6 +32,11 @@ def make_ops(root: Path, trees: Trees) -> Dict[str, Op]:
         "objects_finish": _transfer(root, lambda request: bulk.finish(request, trees.store)),
         "container_check": _container_check,
         "launch": _transfer(root, lambda request: launch.launch(request, root, trees)),
+        "asked": _transfer(root, lambda request: _packages().asked(request, root)),
+        "resolve": _transfer(root, lambda request: _packages().resolve(request, root)),
+        "packages": lambda request: {"facts": _packages().facts(root, request.params["digests"])},
+        "image_there": _image_there,
+        "image_load": _transfer(root, lambda request: _image_load(request, trees)),
         "discard_stale": lambda request: {"run_ids": launch.discard_stale(root)},
         "runs": lambda request: {"runs": control.list_runs(root)},
         "status": lambda request: _statuses(request, root),
@@ -90,6 +95,34 @@ def _facts(request: Request, root: Path) -> Dict[str, Any]:
     from . import facts  # slow to import (ssl among it), seldom needed
 
     return facts.answer(received_at, str(root), request.params["wanted"])
+
+
+def _packages() -> Any:
+    from . import packages  # here, not above: most requests have nothing to do with pip
+
+    return packages
+
+
+def _image_there(request: Request) -> Dict[str, Any]:
+    """Whether the engine has the job's image. Raises OpError "container"."""
+    from . import engine
+
+    try:
+        name = engine.image_for_us(request.params["container"]["images"])
+        return {"there": engine.find_image(request.params["container"]["engine"], name) is not None}
+    except engine.EngineProblem as error:
+        raise OpError("container", str(error), hint=error.hint) from error
+
+
+def _image_load(request: Request, trees: Trees) -> Dict[str, Any]:
+    """Give the engine the image in a tree of one file, a tar. Raises OpError "container"."""
+    from . import engine
+
+    try:
+        engine.load_image(request.params["container"], trees.files(request.params["tree"])[0])
+    except engine.EngineProblem as error:
+        raise OpError("container", str(error), hint=error.hint) from error
+    return {}
 
 
 def _container_check(request: Request) -> Dict[str, Any]:

@@ -36,11 +36,34 @@ _CAUSES: List[Tuple[str, str]] = [
 ]
 
 
-def explain_pip(output: str, python: str) -> str:
-    """One line: pip's own last error and what it means. `python` names the interpreter and architecture."""
+_DECISIVE = 3  # disk, certificate, network: they say more than what follows from them
+
+_LOCKED: List[Tuple[str, str]] = [
+    (
+        r"DO NOT MATCH THE HASHES",
+        "the index has another file of this version than the lock; `jobctl submit --upgrade` takes what is there now",
+    ),
+    (
+        r"No matching distribution found",
+        "the lock names it, and the index has it no more, or not for this machine; `jobctl submit --upgrade` takes "
+        "what is there now, `jobctl lock` shows what worked before",
+    ),
+]
+
+
+def contradicts(output: str) -> bool:
+    """Whether pip failed because versions do not go together, or one is not to be had."""
+    return re.search(r"ResolutionImpossible|conflicting|No matching distribution found", output) is not None
+
+
+def explain_pip(output: str, python: str, locked: bool = False) -> str:
+    """One line: pip's own last error and what it means. `python` names the interpreter and architecture. `locked`:
+    exact versions were asked for that a lock names.
+    """
     errors = [line.strip() for line in output.splitlines() if line.startswith(("ERROR: ", "error: "))]
     said = errors[-1].partition(": ")[2] if errors else last_line(output)
-    for pattern, remedy in _CAUSES:
+    unreachable, others = _CAUSES[:_DECISIVE], _CAUSES[_DECISIVE:]
+    for pattern, remedy in unreachable + (_LOCKED if locked else []) + others:
         if re.search(pattern, output):
             return "pip: {} ({}; {})".format(_decisive(errors, pattern) or said, remedy, python)
     return "pip: {} ({})".format(said, python)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Set
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Set
 
 from . import states, tidy_runs, tidy_shared, tidy_unused
 from .removal import Item, StillNeeded, no_transfer
@@ -26,7 +26,8 @@ def gc(request: Request, root: Path, clock: Callable[[], float] = time.time) -> 
     """Rows {kind, name, count, size_bytes, age_s, remove, why, error} in several replies.
 
     Parameters: older_than_s; delete; unpulled (remove runs whose results were not pulled too); datasets (remove
-    datasets that no run needs). Without `delete` nothing is changed. Raises OpError.
+    datasets that no run needs); packages (digests: environments of just these are held by a lock of the laptop's).
+    Without `delete` nothing is changed. Raises OpError.
     """
     params = request.params
     older_than_s, delete = float(params["older_than_s"]), bool(params.get("delete"))
@@ -49,12 +50,20 @@ def gc(request: Request, root: Path, clock: Callable[[], float] = time.time) -> 
     runs = tidy_runs.survey(root, older_than_s, bool(params.get("unpulled")), clock())
     tell(runs)
     going = {item.name for item in runs if item.take_away and not delete}
-    _shared(root, tell, going, max(older_than_s, _DAY_S), delete, bool(params.get("datasets")), clock())
+    wanted = Wanted(bool(params.get("datasets")), frozenset(params.get("packages") or ()))
+    _shared(root, tell, going, max(older_than_s, _DAY_S), delete, wanted, clock())
     return {"rows": rows}
 
 
+class Wanted(NamedTuple):
+    """Whether datasets may go too, and whose packages a lock holds."""
+
+    datasets: bool
+    packages: FrozenSet[str]
+
+
 def _shared(
-    root: Path, tell: Tell, going: Set[str], older_than_s: float, delete: bool, datasets: bool, now: float
+    root: Path, tell: Tell, going: Set[str], older_than_s: float, delete: bool, wanted: Wanted, now: float
 ) -> None:
     def left() -> List[tidy_runs.RunHere]:
         return [run for run in tidy_runs.runs_here(root) if "runs/" + run.name not in going]
@@ -63,10 +72,10 @@ def _shared(
     if unknown:
         why = "what run {} needs is not known: its job.json is damaged".format(unknown[0].name)
         return tell([Item("shared", "what runs share", 0, None, why)])
-    tell(tidy_unused.survey(root, left(), older_than_s, now))
+    tell(tidy_unused.survey(root, left(), older_than_s, wanted.packages, now))
     with no_transfer(root) if delete else _nobody_minds() as alone:
         # Looked at again: a submit may have come.
-        tell(tidy_shared.survey_datasets(root, left(), older_than_s, datasets, alone, now))
+        tell(tidy_shared.survey_datasets(root, left(), older_than_s, wanted.datasets, alone, now))
         tell(tidy_shared.survey_trees(root, older_than_s, alone, now))
         tell(tidy_shared.survey_objects(root, older_than_s, alone, now))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import Callable, FrozenSet, List, Optional
 
 from .environment import MARKER
 from .files import read_json
@@ -26,16 +26,17 @@ _LEFT = (
     ("runs", "runs/*/.*.part"),
     ("runs", "runs/.gone-*"),
     ("environments", "environments/.gone-*"),
+    ("environments", "environments/.resolve-*"),
     ("git", "git/.gone-*"),
     ("staging", "staging/.gone-*"),
 )
 
 
-def survey(root: Path, runs: List[RunHere], older_than_s: float, now: float) -> List[Item]:
-    """Staging, environments, mirrors, caches, host programs, and what was cut."""
+def survey(root: Path, runs: List[RunHere], older_than_s: float, packages: FrozenSet[str], now: float) -> List[Item]:
+    """Staging, environments, mirrors, caches, host programs, what was cut. `packages`: digests that a lock holds."""
     return [
         *_staging(root, now),
-        *_environments(root, runs, older_than_s, now),
+        *_environments(root, runs, older_than_s, packages, now),
         *_mirrors(root, runs, older_than_s, now),
         *_caches(root, runs, older_than_s, now),
         *_programs(root, runs, older_than_s, now),
@@ -68,7 +69,9 @@ def _unstager(root: Path, folder: Path) -> Callable[[], None]:
     return take_away
 
 
-def _environments(root: Path, runs: List[RunHere], older_than_s: float, now: float) -> List[Item]:
+def _environments(
+    root: Path, runs: List[RunHere], older_than_s: float, packages: FrozenSet[str], now: float
+) -> List[Item]:
     needed = {}
     for run in runs:
         path = (read_json(run.path / "environment.json") or {}).get("path")
@@ -84,6 +87,8 @@ def _environments(root: Path, runs: List[RunHere], older_than_s: float, now: flo
             items.append(Item("environment", name, size_bytes, age_s, "run {} needs it".format(needed[folder.name])))
         elif age_s < older_than_s:
             items.append(Item("environment", name, size_bytes, age_s, "used lately"))
+        elif (read_json(folder / MARKER) or {}).get("packages") in packages:
+            items.append(Item("environment", name, size_bytes, age_s, "a lock holds its packages"))
         else:
             take = _locked_taker(folder, partial(_is_unused, folder, older_than_s, now))
             items.append(Item("environment", name, size_bytes, age_s, "no run has used it", take))

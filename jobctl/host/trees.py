@@ -26,6 +26,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from .arrivals import Arrivals
 from .manifests import Row, apply_delta, check_digest, inflate, is_sha256, parse_lines, parse_manifest
 from .objects import SETTLED, ObjectStore, hash_file, remove_leftovers
+from .pip_arguments import Reader
 from .removal import put_aside, remove
 from .server import OpError, Request
 
@@ -148,6 +149,37 @@ class Trees:
         if self.missing(dict(enumerate(rows))):
             self._manifest_path(digest).unlink()  # somebody cleaned the object store by hand
             raise OpError("tree_gone", "contents of a tree are gone from the host's store: %s" % digest)
+
+    def lay_out_beside(self, digest: str, folder: Path) -> None:
+        """The tree's files in a folder that others use too; what is there under such a name stays. As `lay_out`."""
+        rows = self.rows(digest)
+        self._check(digest, rows)
+        folder.mkdir(parents=True, exist_ok=True)
+        for row in rows:
+            path = folder / row.path
+            if row.kind == "l" or "/" in row.path or os.path.lexists(str(path)):
+                continue
+            beside = folder / ".{}.{}.part".format(row.path[:200], os.getpid())
+            with contextlib.suppress(FileNotFoundError):
+                beside.unlink()
+            self._store.link(row.content, row.kind == "x", str(beside))
+            os.replace(str(beside), str(path))
+
+    def files(self, digest: str) -> List[str]:
+        """Where the contents of a tree that is complete here lie, in the store. Raises OpError."""
+        rows = self.rows(digest)
+        self._check(digest, rows)
+        return [str(self._store.path(row.content, row.kind == "x")) for row in rows if row.kind != "l"]
+
+    def reader(self, digest: str) -> Reader:
+        """Reads the regular files of a tree that is complete here. Raises OpError."""
+        rows = {row.path: row for row in self.rows(digest) if row.kind != "l"}
+
+        def read(name: str) -> Optional[bytes]:
+            row = rows.get(name)
+            return Path(self._store.path(row.content, row.kind == "x")).read_bytes() if row else None
+
+        return read
 
     def dataset(self, name: str, digest: str) -> Path:
         """The folder of a dataset, laid out once; shared and never written to again.

@@ -43,6 +43,10 @@ class Record:
     status: dict[str, Any] | None = None
     seen_at: float | None = None
     config: str = ""
+    packages: str = ""
+    """Digest of the packages that it is held to: the lock's resolution."""
+    lock: str = ""
+    """Where the config's lock is."""
 
 
 class Records:

@@ -11,6 +11,7 @@ from jobctl.plan.manifest import LeftOut, Manifest
 from jobctl.plan.relay import WORTH_BYTES, relay_wins
 from jobctl.spec.inventory import Host
 from jobctl.spec.job import Job
+from jobctl.spec.lock import Lock
 
 _LARGEST = 5
 _NAMED = 3
@@ -18,7 +19,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a plan. `verb`: connect, send, link, clone, write, hold, contain,
+    """One line of a plan. `verb`: connect, send, clone, pin, link, write, hold, contain,
     run, expect, pull."""
 
     verb: str
@@ -52,9 +53,10 @@ def make_plan(
     files: Mapping[str, bytes],
     more: Sequence[Host] = (),
     direct: bool = False,
+    pins: Item | None = None,
 ) -> tuple[Item, ...]:
     """All steps, in order. `code` None: the host clones it. `more`: hosts that get a run each as well; `direct`: they
-    are sent everything from here.
+    are sent everything from here. `pins`: what is said of the lock.
     """
     hosts = (host, *more)
     items = [_connect(one) for one in hosts]
@@ -63,6 +65,7 @@ def make_plan(
         items.append(_send("code", code, names, direct))
     else:
         items.append(Item("clone", f"{job.code.git}", f"on the host, ref {job.code.ref or 'HEAD'}"))
+    items += [pins] if pins else []
     for entry in job.data:
         if entry.name in data:
             items.append(_send(f"data {entry.name} -> {entry.link}", data[entry.name], names, direct))
@@ -87,6 +90,18 @@ def make_plan(
         items.extend(Item("expect", stage.name, path) for path in stage.must_leave)
     items.extend(Item("pull", artifact.name, artifact.path) for artifact in job.artifacts)
     return tuple(items)
+
+
+def make_pins(lock: Lock, name: str) -> Item:
+    """What is said of the lock, a file called `name`: which resolution is used depends on the host."""
+    if not lock.resolutions:
+        return Item("pin", name, "written by the first submit: the versions that pip on the host finds")
+    lines = []
+    for each in lock.resolutions:
+        if each.current:
+            told = "".join(f", {name} {version}" for name, version in each.main.items())
+            lines.append(f"resolution {each.number}, for {each.target}: {len(each.packages)} packages{told}")
+    return Item("pin", name, "\n".join(lines))
 
 
 def _connect(host: Host) -> Item:

@@ -36,6 +36,7 @@ def make_run_spec(
     wait_s: float | None = None,
     lease_dir: str | None = None,
     container: Mapping[str, Any] | None = None,
+    lock: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of `job.json`.
 
@@ -64,13 +65,19 @@ def make_run_spec(
         "submitted_by": submitted_by,
         "job": job.model_dump(mode="json"),
         "code": dict(code),
-        "environment": {**job.environment.model_dump(mode="json"), "pythonpath": _pythonpath(job)},
+        "environment": _environment(job, lock),
         "env": make_env(job),
         "secrets": list(job.secrets),
         "data": [{"name": data.name, "link": data.link} for data in job.data],
         "stages": [_stage(stage, job) for stage in job.stages],
         "artifacts": [artifact.model_dump(mode="json") for artifact in job.artifacts],
     }
+
+
+def _environment(job: Job, lock: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`lock`: the packages that it is made of, exactly; None: as pip finds them."""
+    written = job.environment.model_dump(mode="json")
+    return {**written, "pythonpath": _pythonpath(job), "lock": None if lock is None else dict(lock)}
 
 
 def _pythonpath(job: Job) -> list[str]:

@@ -119,6 +119,18 @@ class Data(Part):
         return self
 
 
+def _check_url(text: str) -> str:
+    if not re.match(r"https?://[^/\s]+/\S*\Z", text):
+        raise Misfit("is not an http or https address")
+    return text
+
+
+def _check_sha256(text: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise Misfit("is not a SHA-256: 64 hexadecimal digits")
+    return text.lower()
+
+
 def _check_pythonpath(path: str) -> str:
     if ":" in path:
         raise Misfit("may not contain ':', which separates the entries of PYTHONPATH")
@@ -212,6 +224,15 @@ class Stage(Part):
         return self
 
 
+class Download(Part):
+    """A file that a stage downloads; `jobctl bundle` takes it along."""
+
+    url: Annotated[Filled, AfterValidator(_check_no_credentials), AfterValidator(_check_url)] = Field(
+        description="Address, http or https."
+    )
+    sha256: Annotated[str, AfterValidator(_check_sha256)] | None = Field(None, description="Of the file, in hex.")
+
+
 class Artifact(Part):
     """Something that the user wants back."""
 
@@ -246,6 +267,9 @@ class Job(Part):
         None, gt=0, description="Seconds after which it is ended, counted from when it has its cards; can be resumed."
     )
     stages: tuple[Stage, ...] = Field(min_length=1, description="Stages, run in order.")
+    downloads: tuple[Download, ...] = Field(
+        (), description="What the stages download, for hosts without internet ('jobctl bundle')."
+    )
     artifacts: tuple[Artifact, ...] = Field((), description="What 'jobctl pull' brings back.")
 
     @model_validator(mode="after")
@@ -254,6 +278,7 @@ class Job(Part):
         _check_unique((data.name for data in self.data), "the dataset", "data")
         _check_unique((artifact.name for artifact in self.artifacts), "the artifact", "artifacts")
         _check_unique(self.secrets, "the secret", "secrets")
+        _check_unique((download.url for download in self.downloads), "the address", "downloads")
         self._check_links()
         for name in self.secrets:
             if name in self.env:

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from jobctl.cli import COMMANDS, cli
+from jobctl.spec.lock import Lock, Package, Target, dump_lock
 from tests.docs.pages import PAGES, ROOT, Block, Command, all_commands, blocks, commands
 from tests.e2e.lab import Lab
 
@@ -118,6 +119,16 @@ def test_files_that_examples_name_are_there() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
 
 
+LOCK, _ = Lock().add(
+    at="2026-11-23T02:12:09Z",
+    by="submit to box",
+    target=Target(arch="x86_64", python="3.11", glibc="2.36"),
+    asks="1c9a0e1f4b2d7c55",
+    packages=(Package(name="paddlepaddle", version="3.3.1", list=0, sha256="0" * 64),),
+)
+LOCK = LOCK.note({1: {"environment": "2026-11-23T02:13:41Z", "training": "pinned-20261123-5f3a"}})
+
+
 def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> None:
     lab, run_id = local_run
     calls = {
@@ -134,7 +145,10 @@ def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> No
         "doctor": ["doctor", "-i", str(lab.inventory)],
         "diagnose": ["diagnose", "workerlog.1"],
         "cards": ["cards", "--parse", "npu-smi.txt"],
+        "lock": ["lock", "config.yaml"],
+        "bundle": ["bundle", "config.yaml", "-o", "it.bundle"],
     }
+    (lab.laptop / "config.lock").write_text(dump_lock(LOCK))
     (lab.laptop / "workerlog.1").write_text("OSError: [Errno 28] No space left on device\n")
     sample = ROOT / "tests" / "host" / "data" / "npu_smi" / "eight_busy.txt"
     (lab.laptop / "npu-smi.txt").write_text(sample.read_text())

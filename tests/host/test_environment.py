@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from jobctl.host import control, pip_words
-from jobctl.host.fingerprint import make_fingerprint, requirement_files
+from jobctl.host.fingerprint import make_fingerprint
+from jobctl.host.pip_arguments import folder_reader, requirement_files
 from tests.host.runs import Json, make_job, run_job, stage_run, wait_for_end
 
 ENVIRONMENT: Json = {"name": "environment", "steps": [{"argv": ["@host", "environment"]}]}
@@ -187,4 +188,4 @@ def test_requirement_files_are_found_however_they_are_named(tmp_path: Path) -> N
     for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
         (tmp_path / name).write_text("six\n")
     install = [["-r", "a.txt"], ["--requirement=b.txt", "-cc.txt"], ["--constraint", "d.txt", "-r", "missing.txt"]]
-    assert sorted(requirement_files(install, tmp_path)) == ["a.txt", "b.txt", "c.txt", "d.txt"]
+    assert sorted(requirement_files(install, folder_reader(tmp_path))) == ["a.txt", "b.txt", "c.txt", "d.txt"]

@@ -231,10 +231,10 @@ def test_runs_behind_a_link_are_not_touched(weird_path: Path, tmp_path: Path, na
     assert run_dir.is_dir()
 
 
-def make_environment(root: Path, name: str) -> Path:
+def make_environment(root: Path, name: str, **marks: str) -> Path:
     folder = root / "environments" / name
     folder.mkdir(parents=True)
-    (folder / "jobctl-environment.json").write_text(json.dumps({"used_at": time.time()}))
+    (folder / "jobctl-environment.json").write_text(json.dumps({"used_at": time.time(), **marks}))
     return folder
 
 
@@ -248,6 +248,13 @@ def test_an_environment_stays_while_a_run_that_can_go_on_needs_it(weird_path: Pa
     assert found["keep environments/needed"]["why"] == "run lost needs it"
     assert "at it" in found["keep environments/being built"]["why"]
     assert [needed.is_dir(), unused.is_dir(), built.is_dir()] == [True, False, True]
+
+
+def test_an_environment_stays_while_a_lock_of_the_laptop_that_asks_holds_its_packages(tmp_path: Path) -> None:
+    held, left = (make_environment(tmp_path, name, packages=name * 32) for name in ("ab", "cd"))
+    found = gc(tmp_path, delete=True, packages=["ab" * 32])
+    assert found["keep environments/ab"]["why"] == "a lock holds its packages"
+    assert [held.is_dir(), left.is_dir()] == [True, False]
 
 
 LEFT = [

@@ -80,6 +80,7 @@ def test_nothing_is_left_to_decide_but_cards_and_attempt() -> None:
         "pythonpath": ["."],
         "source": ["/opt/set_env.sh"],
         "verify": [],
+        "lock": None,
     }
     assert (spec["env"]["A"], spec["env"]["PADDLE_XCCL_BACKEND"]) == ("1", "npu")
     assert (spec["secrets"], spec["data"]) == (["TOKEN"], [{"name": "images", "link": "data/images"}])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jobctl.host.downloads import store_name
 from tests.templates.conftest import WebServer
 from tests.templates.helpers import run_helper
 
@@ -139,3 +140,13 @@ def test_a_folder_without_the_weights_is_named_with_what_was_looked_for(run: Run
     code, told = run.helper("pretrained.py", web.url(ARCHIVE), "../seg_home", "--given", "data/pretrained")
     assert code == 1
     assert "neither model.pdparams nor resnet50_vd_ssld_v2.tar.gz" in told
+
+
+def test_what_a_bundle_brought_is_found_where_there_is_no_network(tmp_path: Path) -> None:
+    url = "http://nowhere.invalid/a/picture.png?version=2"
+    place = tmp_path / "datasets" / ".downloads" / store_name(url)  # as the host program lays it out
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"picture")
+    run = Run(tmp_path)
+    code, said = run.helper("fetch.py", url, "picture.png")
+    assert (code, (run.code / "picture.png").read_bytes()) == (0, b"picture"), said
