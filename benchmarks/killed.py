@@ -33,7 +33,7 @@ class Peak:
     def _look(self) -> None:
         while not self._over.wait(0.1):
             for command in Path("/proc").glob("[0-9]*/cmdline"):
-                with suppress(OSError, ValueError):
+                with suppress(OSError, IndexError):  # it may be ending
                     words = command.read_bytes()
                     if b"jobctl\0pull" in words or b"jobctl\0submit" in words or b"channel.read(" in words:
                         status = command.with_name("status").read_text()

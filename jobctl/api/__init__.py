@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, read_smi, used_memory
     from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.examining import Check, Examined, doctor
+    from jobctl.api.keeping import keep_open
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.metrics import MetricsReader, MetricsView, series
     from jobctl.api.planning import Item, plan, render
@@ -63,6 +64,7 @@ _HOMES = {
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
+    "keep_open": "keeping",
     "known_runs": "runs",
     "logs": "logs",
     "plan": "planning",
@@ -113,6 +115,7 @@ __all__ = [
     "gc",
     "init",
     "job_text",
+    "keep_open",
     "known_runs",
     "logs",
     "plan",

@@ -6,6 +6,7 @@ output, everything else to standard error.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 
@@ -76,6 +77,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point. Every error becomes a message and an exit code; nobody sees a traceback."""
+    gc.set_threshold(200_000)  # start-up makes many objects and no garbage: to look for it took a tenth of the time
     from jobctl.cli.failures import run_reporting_failures
 
     sys.exit(run_reporting_failures(cli, sys.argv[1:]))

@@ -6,13 +6,15 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Union
+
+from .partial import PartialReader
 
 if TYPE_CHECKING:
     from .objects import ObjectStore
 
 
-class Growing:
+class GrowingFile:
     """A file that may still be written to at its end. Raises OSError where it is not there (any more)."""
 
     def __init__(self, path: str, incoming: Optional[Incoming]) -> None:
@@ -31,6 +33,9 @@ class Growing:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+Growing = Union[GrowingFile, PartialReader]
 
 
 class Incoming:

@@ -24,7 +24,8 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
-from .incoming import Growing, Incoming, write_all
+from .incoming import Growing, GrowingFile, Incoming, write_all
+from .partial import PartialReader
 
 SETTLED = 946684800  # 2000-01-01, seconds since the epoch
 VERIFIED = SETTLED - 1
@@ -88,19 +89,25 @@ class ObjectStore:
     def has_exact(path: Path, size: int) -> bool:
         return os.stat(str(path)).st_size == size
 
-    def is_coming(self, sha256: str, executable: bool) -> bool:
-        """Whether it is here, or is being received by this process."""
+    def arriving(self, sha256: str, executable: bool) -> Path:
+        """Where the pieces of a large object are put as they come, over several connections: a `Partial`."""
         path = self.path(sha256, executable)
-        return path in self._growing or path.exists()
+        return path.with_name(".arriving-" + path.name)
 
-    def open_growing(self, sha256: str, executable: bool) -> Optional[Growing]:
-        """An object to be read while it is still received by this process, or as it is; None: nothing of it is here."""
+    def is_coming(self, sha256: str, executable: bool) -> bool:
+        """Whether it is here, or in part."""
+        path = self.path(sha256, executable)
+        return path in self._growing or path.exists() or self.arriving(sha256, executable).exists()
+
+    def open_growing(self, sha256: str, executable: bool, size: int) -> Optional[Growing]:
+        """An object to be read while it is still received, or as it is; None: nothing of it is here."""
         path = self.path(sha256, executable)
         incoming = self._growing.get(path)
-        try:
-            return Growing(str(path) if incoming is None else incoming.beside, incoming)
-        except OSError:
-            return None
+        with contextlib.suppress(OSError):
+            return GrowingFile(str(path) if incoming is None else incoming.beside, incoming)
+        with contextlib.suppress(OSError):
+            return PartialReader(str(self.arriving(sha256, executable)), size)
+        return None
 
     def wait(self, timeout_s: float) -> None:
         """Until more of an object has come, or the time is over."""
