@@ -11,7 +11,7 @@ from typing import Any
 from jobctl.api.listener import Listener
 from jobctl.api.metrics import MetricsReader
 from jobctl.api.runs import host_of
-from jobctl.errors import HostError, JobctlError
+from jobctl.errors import HostError, HostProgramError, JobctlError
 from jobctl.laptop.kept_run import KeptRun
 from jobctl.laptop.records import Record, Records
 from jobctl.monitor.evidence import Evidence, Picture
@@ -42,6 +42,8 @@ def gather(record: Record, book: Records, tell: Listener) -> Evidence:
         tell.note(f"asking {record.host_name} for {record.run_id}")
         with connect(host_of(record)) as channel:
             _freshen(channel, record, book, reader, kept)
+    except HostProgramError:  # it was reached, and is not what it should be
+        raise
     except HostError as error:
         age_s = max(0.0, time.time() - record.seen_at) if record.seen_at else 0.0
         notes.append(f"Why it could not be asked: {error.what}.")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.runs import host_of
-from jobctl.errors import HostError, InputError, JobctlError
+from jobctl.errors import HostError, HostProgramError, InputError, JobctlError
 from jobctl.laptop.kept_metrics import KeptMetrics
 from jobctl.laptop.records import Record, Records
 from jobctl.monitor.columns import Metrics
@@ -83,6 +83,8 @@ def series(run: str | None = None, *, listener: Listener | None = None, records:
         tell.note(f"asking {record.host_name}")
         with connect(host_of(record)) as channel:
             reader.update(channel)
+    except HostProgramError:  # it was reached, and is not what it should be
+        raise
     except HostError as error:
         return MetricsView(record, reader.metrics, reader.age_s(), error)
     return MetricsView(record, reader.metrics)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import bulk, card_report, control, deep, diagnosis, launch, logs, rank_logs, results, resume, tidy
+from . import bulk, card_report, control, deep, diagnosis, launch, logs, rank_logs, reading, results, resume, tidy
 from .relay import Relay
 from .removal import transferring
 from .server import Op, OpError, Request
@@ -49,7 +49,8 @@ def make_ops(root: Path, trees: Trees) -> Dict[str, Op]:
         "cards": card_report.answer,
         "artifacts": lambda request: results.listing(request, of_run(request)),
         "checkpoints": lambda request: results.checkpoints(of_run(request)),
-        "pictures": lambda request: results.pictures(request, of_run(request)),
+        "read": lambda request: reading.read(request, of_run(request)),
+        "pictures": lambda request: reading.pictures(request, of_run(request)),
         "fetch": lambda request: results.fetch(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),

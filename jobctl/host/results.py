@@ -32,8 +32,6 @@ PULLED = "pulled.json"
 _HASHES = ".artifact-hashes.json"
 _ROWS = 1000  # in one reply; a frame's header has a limit
 _LOGS = ("logs/*.log", "logs/*.hang-*.txt", "log/*/workerlog.*")
-_PICTURES = (".png", ".jpg", ".jpeg")
-_MOST_PICTURES = 200
 _STAGE_LOG = re.compile(r"logs/[^/]+\.log\Z")
 _WORKER_LOG = re.compile(r"log/[^/]+/workerlog\.\d+\Z")
 
@@ -79,7 +77,8 @@ def _may_leave(run_dir: Path, file: Path) -> bool:
     return inside != "secrets.json" and inside.split("/")[0] != ".."
 
 
-def _can_be_pulled(run_dir: Path, path: str) -> bool:
+def can_be_pulled(run_dir: Path, path: str) -> bool:
+    """Whether this is the path of a file that a laptop may have, there or not."""
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or not _may_leave(run_dir, run_dir / path):
         return False
@@ -138,16 +137,6 @@ def _above(path: str) -> List[str]:
     """The folders that a path goes through."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
-
-
-def pictures(request: Request, run_dir: Path) -> Dict[str, Any]:
-    """Rows [path, size in bytes, artifact name] of the first pictures among the artifacts; nothing is hashed."""
-    rows: List[List[Any]] = []
-    for path, artifact in find(run_dir):
-        if path.lower().endswith(_PICTURES) and len(rows) < _MOST_PICTURES:
-            with suppress(OSError):
-                rows.append([path, (run_dir / path).stat().st_size, artifact])
-    return {"rows": rows}
 
 
 def over_mark(found: Json) -> Optional[List[Any]]:
@@ -219,7 +208,7 @@ def fetch(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     pack = Pack(lambda payload, parts: request.reply(payload, parts=parts))
     short = []
     for row, (path, start, end, size) in enumerate(request.params["files"]):
-        if not _can_be_pulled(run_dir, path):
+        if not can_be_pulled(run_dir, path):
             raise OpError("transfer", "not a file of this run that can be pulled: %s" % path)
         at = int(start)
         try:
