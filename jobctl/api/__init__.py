@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
     from jobctl.api.bundling import Bundled, bundle, check_bundle
-    from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, read_smi, used_memory
+    from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, host_names, read_smi, used_memory
     from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.examining import Check, Examined, doctor
-    from jobctl.api.keeping import keep_open
+    from jobctl.api.keeping import SharedChannels, keep_open
     from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
-    from jobctl.api.metrics import MetricsReader, MetricsView, series
+    from jobctl.api.metrics import MetricsReader, MetricsView, series, update_metrics
     from jobctl.api.planning import Item, plan, render
     from jobctl.api.reporting import Reported, report
     from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
+    from jobctl.api.runs import RunView, cancel, find_run, freshen, known_runs, runs, runs_as_they_come, status
     from jobctl.api.sending import Delivery, send, submit_each
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
@@ -54,6 +54,7 @@ _HOMES = {
     "RunDiagnosis": "diagnosing",
     "Reported": "reporting",
     "RunView": "runs",
+    "SharedChannels": "keeping",
     "Submitted": "submit",
     "Tidied": "tidying",
     "Tidying": "tidying",
@@ -65,8 +66,11 @@ _HOMES = {
     "diagnose": "diagnosing",
     "diagnose_files": "diagnosing",
     "doctor": "examining",
+    "find_run": "runs",
     "follow": "results",
+    "freshen": "runs",
     "gc": "tidying",
+    "host_names": "card_table",
     "init": "starting",
     "job_text": "texts",
     "keep_open": "keeping",
@@ -87,6 +91,7 @@ _HOMES = {
     "status": "runs",
     "submit": "submit",
     "submit_each": "sending",
+    "update_metrics": "metrics",
     "used_memory": "card_table",
 }
 
@@ -109,6 +114,7 @@ __all__ = [
     "Reported",
     "RunDiagnosis",
     "RunView",
+    "SharedChannels",
     "Submitted",
     "Tidied",
     "Tidying",
@@ -120,8 +126,11 @@ __all__ = [
     "diagnose",
     "diagnose_files",
     "doctor",
+    "find_run",
     "follow",
+    "freshen",
     "gc",
+    "host_names",
     "init",
     "job_text",
     "keep_open",
@@ -142,6 +151,7 @@ __all__ = [
     "status",
     "submit",
     "submit_each",
+    "update_metrics",
     "used_memory",
 ]
 

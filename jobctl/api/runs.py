@@ -53,6 +53,12 @@ def runs_as_they_come(
     yield from _freshen(book.all(), book, tell, quiet_s=quiet_s)
 
 
+def freshen(found: Sequence[Record], *, records: Records | None = None) -> list[RunView]:
+    """These runs as they are now, newest first; hosts of runs that are not over are asked, once each."""
+    book = records or Records()
+    return _newest_first(view for batch in _freshen(found, book, Silent()) for view in batch)
+
+
 def _newest_first(views: Iterable[RunView]) -> list[RunView]:
     return sorted(views, key=lambda view: (view.record.submitted_at, view.record.run_id), reverse=True)
 
@@ -60,6 +66,11 @@ def _newest_first(views: Iterable[RunView]) -> list[RunView]:
 def known_runs() -> list[Record]:
     """The runs of this laptop as they were last seen, newest first; no host is asked."""
     return Records().all()
+
+
+def find_run(run: str | None = None, *, records: Records | None = None) -> Record:
+    """A run of this laptop as it was last seen; no host is asked. Raises RunNotFound."""
+    return (records or Records()).find(run)
 
 
 def status(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> RunView:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from jobctl.errors import HostError
 from jobctl.remote.channel import HostChannel, open_host_channel
@@ -33,12 +34,23 @@ def keep_open() -> Iterator[None]:
 
     For commands that do several things with a host, such as a submit that is then followed.
     """
-    with ExitStack() as stack:
-        token = _kept.set(_Kept(stack))
-        try:
-            yield
-        finally:
-            _kept.reset(token)
+    with ExitStack() as stack, kept_by(_Kept(stack)):
+        yield
+
+
+class Keeper(Protocol):
+    def channel(self, host: Host, ask: bool) -> HostChannel:
+        """The channel to this host, which stays open when the caller is done with it. Raises the HostErrors."""
+
+
+@contextmanager
+def kept_by(keeper: Keeper) -> Iterator[None]:
+    """Within it every `connect` gets its channel from `keeper`."""
+    token = _kept.set(keeper)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 @contextmanager
@@ -49,7 +61,7 @@ def connect(host: Host, *, ask: bool = True) -> Iterator[HostChannel]:
     """
     kept = _kept.get()
     if kept is None:
-        with _connect(host, ask) as channel:
+        with connect_anew(host, ask) as channel:
             yield channel
     else:
         with _naming(host):
@@ -67,16 +79,17 @@ class _Kept:
         for known, channel in self.channels:
             if known == host and not channel.lost:
                 return channel
-        channel = self.stack.enter_context(_connect(host, ask))
+        channel = self.stack.enter_context(connect_anew(host, ask))
         self.channels.append((host, channel))
         return channel
 
 
-_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+_kept: ContextVar[Keeper | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
-def _connect(host: Host, ask: bool) -> Iterator[HostChannel]:
+def connect_anew(host: Host, ask: bool) -> Iterator[HostChannel]:
+    """As `connect`, and never one that is kept."""
     transport = make_transport(host, ask=ask)
     try:
         with _naming(host), open_host_channel(transport, root=host.work_dir, python=host.python) as channel:

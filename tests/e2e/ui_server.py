@@ -1,0 +1,71 @@
+"""`jobctl ui` of a lab's laptop, and plain HTTP to it."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from tests.e2e.lab import Lab, killed_on_failure
+
+
+@dataclass
+class Server:
+    """`address` as it was printed."""
+
+    address: str
+    process: subprocess.Popen[str]
+    cookie: str = ""
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.address).port or 0
+
+    @property
+    def here(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
+        """With the cookie, if there is one; `headers` replace others of their name (empty: left out)."""
+        given = {"Host": f"127.0.0.1:{self.port}", "Cookie": self.cookie, **(headers or {})}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.putrequest(method, path, skip_host=True)
+        for name, value in given.items():
+            if value:
+                connection.putheader(name, value)
+        connection.endheaders()
+        return connection.getresponse()
+
+    def enter(self) -> None:
+        """As a browser that opens the printed address."""
+        answer = self.ask("GET", self.address.removeprefix(self.here))
+        assert answer.status == 200
+        self.cookie = (answer.headers["set-cookie"] or "").partition(";")[0]
+
+
+@contextmanager
+def serving(lab: Lab, *args: str) -> Iterator[Server]:
+    """Until Ctrl-C, which ends it well."""
+    process = subprocess.Popen(
+        lab.argv("ui", "--no-open", *args),
+        cwd=lab.laptop,
+        env=lab.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with killed_on_failure(process):
+        assert process.stdout is not None
+        line = process.stdout.readline().strip()
+        if not line:
+            raise AssertionError(process.communicate()[1])
+        yield Server(line, process)
+        process.send_signal(2)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 0, said
+        assert "Traceback" not in said, said
+        assert said.splitlines()[-1] == "ended; the runs go on"
