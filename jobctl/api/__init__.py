@@ -168,5 +168,6 @@ def _unhide() -> None:
     """Importing the module `submit` makes it the package's attribute of that name, in place of the function."""
     for name, home in _HOMES.items():
         module = sys.modules.get(f"{__name__}.{home}")
-        if name == home and module is not None:
+        # Not there yet: another thread is just importing it, and comes here when it has.
+        if name == home and hasattr(module, name):
             globals()[name] = getattr(module, name)

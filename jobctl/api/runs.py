@@ -70,7 +70,10 @@ def known_runs() -> list[Record]:
 
 def find_run(run: str | None = None, *, records: Records | None = None) -> Record:
     """A run of this laptop as it was last seen; no host is asked. Raises RunNotFound."""
-    return (records or Records()).find(run)
+    book = records or Records()
+    # By its whole name first: a listing of the folder may miss a file that is replaced meanwhile.
+    exact = book.get(run) if run and "/" not in run else None
+    return exact or book.find(run)
 
 
 def status(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> RunView:

@@ -1,8 +1,8 @@
 """The routes. Everything that talks to a host does so in a thread.
 
-    GET  /                    the page                       GET /page/NAME   its scripts and styles
-    GET  /events?run=&rank=   server-sent events (feed.py)   GET /log?...     an earlier part of a log
-    GET  /report?run=         the report of a run            POST /runs/ID/pull, /runs/ID/cancel
+GET  /                    the page                       GET /page/NAME   its scripts and styles
+GET  /events?run=&rank=   server-sent events (feed.py)   GET /log?...     an earlier part of a log
+GET  /report?run=         the report of a run            POST /runs/ID/pull, /runs/ID/cancel
 """
 
 from __future__ import annotations

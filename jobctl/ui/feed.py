@@ -1,12 +1,12 @@
 """What one page is sent: server-sent events, until it goes away.
 
-    hub     {"runs", "hosts", "actions"}: all that the page's tables show, whenever something in it has changed
-    curves  {"figures", "findings", "charts", "classes"} of the page's run
-    log     {"file", "offset", "rank", "bytes"}: base64, since a piece may end within a character. Its id says where each
-            log is read from next: with it (`Last-Event-ID`) a page that was cut off goes on there, each byte once
-    log-end {"state", "reason"}
-    log-note, curves-note  a sentence
-    beat    nothing; so that a page sees that the line is alive
+hub     {"runs", "hosts", "actions"}: all that the page's tables show, whenever something in it has changed
+curves  {"figures", "findings", "charts", "host_charts", "classes"} of the page's run
+log     {"file", "offset", "rank", "bytes"}: base64, since a piece may end within a character. Its id says where each
+        log is read from next: with it (`Last-Event-ID`) a page that was cut off goes on there, each byte once
+log-end {"state", "reason"}
+log-note, curves-note  a sentence
+beat    nothing; so that a page sees that the line is alive
 """
 
 from __future__ import annotations

@@ -133,7 +133,8 @@ class _Watch:
             known = api.known_runs()
             shown = {row["run_id"] for row in self._hub.as_data()["runs"]}
             fresh = [_as_known(record) for record in known if record.run_id not in shown or _is_final(record)]
-            self._hub.put_runs(fresh, {record.run_id for record in known})
+            listed = {record.run_id for record in known}
+            self._hub.put_runs(fresh, listed | {run_id for run_id in shown - listed if _is_there(run_id)})
             for key in _by_host(known):
                 if key not in self._hosts:
                     self._hosts.add(key)
@@ -148,7 +149,9 @@ class _Watch:
             self.stopped.wait(_LOOK_S)
 
     def _find_hosts(self) -> None:
-        with suppress(JobctlError):  # it was read when the command began; whoever breaks it meanwhile sees the old hosts
+        with suppress(
+            JobctlError
+        ):  # it was read when the command began; whoever breaks it meanwhile sees the old hosts
             for name in api.host_names(self._inventory or ""):
                 self._hub.put_cards(name)
                 self._start(self._ask_cards, name)
@@ -169,6 +172,13 @@ class _Watch:
 
 def _is_final(record: Any) -> bool:
     return record.status is not None and record.status.get("state") in rows.FINAL
+
+
+def _is_there(run_id: str) -> bool:
+    try:
+        return bool(api.find_run(run_id).run_id == run_id)
+    except JobctlError:
+        return False
 
 
 def _by_host(known: list[Any]) -> dict[str, list[Any]]:

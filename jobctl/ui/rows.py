@@ -55,6 +55,7 @@ def run_curves(view: RunView, metrics: Metrics) -> Row:
     return {
         "figures": facts.figures(evidence),
         "findings": [{"level": found.level, "text": found.text} for found in judge.findings(metrics)],
-        "charts": [*charts.make_charts(metrics), *charts.make_host_charts(metrics)],
+        "charts": charts.make_charts(metrics),
+        "host_charts": charts.make_host_charts(metrics),
         "classes": facts.class_table(evidence),
     }

@@ -5,11 +5,19 @@ from __future__ import annotations
 import http.client
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from email.message import Message
 from urllib.parse import urlsplit
 
 from tests.e2e.lab import Lab, killed_on_failure
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
 
 
 @dataclass
@@ -19,7 +27,6 @@ class Server:
     address: str
     process: subprocess.Popen[str]
     cookie: str = ""
-    wrong: list[str] = field(default_factory=list)
 
     @property
     def port(self) -> int:
@@ -29,16 +36,25 @@ class Server:
     def here(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> Answer:
         """With the cookie, if there is one; `headers` replace others of their name (empty: left out)."""
+        with self.asking(method, path, headers) as answer:
+            return Answer(answer.status, answer.headers, answer.read())
+
+    @contextmanager
+    def asking(
+        self, method: str, path: str, headers: dict[str, str] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The same, of an answer that has no end."""
         given = {"Host": f"127.0.0.1:{self.port}", "Cookie": self.cookie, **(headers or {})}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.putrequest(method, path, skip_host=True)
-        for name, value in given.items():
-            if value:
-                connection.putheader(name, value)
-        connection.endheaders()
-        return connection.getresponse()
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.putrequest(method, path, skip_host=True)
+            for name, value in given.items():
+                if value:
+                    connection.putheader(name, value.encode("utf-8"))
+            connection.endheaders()
+            with connection.getresponse() as answer:
+                yield answer
 
     def enter(self) -> None:
         """As a browser that opens the printed address."""
@@ -50,15 +66,17 @@ class Server:
 @contextmanager
 def serving(lab: Lab, *args: str) -> Iterator[Server]:
     """Until Ctrl-C, which ends it well."""
-    process = subprocess.Popen(
-        lab.argv("ui", "--no-open", *args),
-        cwd=lab.laptop,
-        env=lab.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with killed_on_failure(process):
+    with (
+        subprocess.Popen(
+            lab.argv("ui", "--no-open", *args),
+            cwd=lab.laptop,
+            env=lab.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+        killed_on_failure(process),
+    ):
         assert process.stdout is not None
         line = process.stdout.readline().strip()
         if not line:

@@ -24,6 +24,8 @@ export class Log {
     this.following = true;
     this.fresh = [];
     this.scheduled = false;
+    this.top = 0;
+    new ResizeObserver(() => { if (this.following) this.box.scrollTop = this.box.scrollHeight; }).observe(this.box);
     this.box.addEventListener("scroll", () => this.scrolled());
     this.earlier.addEventListener("click", () => this.loadEarlier());
     this.toEnd.addEventListener("click", () => this.follow());
@@ -141,7 +143,10 @@ export class Log {
   }
 
   scrolled() {
-    this.following = this.box.scrollTop + this.box.clientHeight >= this.box.scrollHeight - 24;
+    const atEnd = this.box.scrollTop + this.box.clientHeight >= this.box.scrollHeight - 24;
+    // Only who goes up leaves the end: lines that are added, or are wrapped anew, are no wish to stay behind.
+    this.following = atEnd || (this.following && this.box.scrollTop >= this.top);
+    this.top = this.box.scrollTop;
     this.toEnd.hidden = this.following;
   }
 

@@ -78,9 +78,9 @@ function clearRun() {
   logEnded = false;
   note("");
   log.clear();
-  for (const id of ["figures", "findings", "charts", "class-rows"]) byId(id).replaceChildren();
+  for (const id of ["figures", "findings", "charts", "host-charts", "class-rows"]) byId(id).replaceChildren();
   drawn.clear();
-  byId("classes").hidden = true;
+  byId("classes").hidden = byId("over-time").hidden = true;
   byId("no-curves").hidden = false;
 }
 
@@ -185,13 +185,15 @@ function showCurves(data) {
   if (data.note) findings.unshift(el("li", { class: "warn" }, el("span", { class: "mark" }, "old"), el("span", {}, data.note)));
   fill(byId("findings"), findings);
   byId("no-curves").hidden = data.charts.length > 0;
-  data.charts.forEach(showChart);
-  for (const [id, one] of drawn) if (!data.charts.some((chart) => chart.id === id)) { one.figure.remove(); drawn.delete(id); }
+  data.charts.forEach((chart) => showChart(chart, "charts"));
+  data.host_charts.forEach((chart) => showChart(chart, "host-charts"));
+  byId("over-time").hidden = !data.host_charts.length;
+  for (const [id, one] of drawn) if (![...data.charts, ...data.host_charts].some((chart) => chart.id === id)) { one.figure.remove(); drawn.delete(id); }
   byId("classes").hidden = !data.classes;
   if (data.classes) fill(byId("class-rows"), data.classes.rows.map(classRow));
 }
 
-function showChart(chart) {
+function showChart(chart, place) {
   const signature = JSON.stringify(chart.series.map((series) => [series.name, series.faint, series.x.length < 40]));
   const old = drawn.get(chart.id);
   if (old && old.signature === signature) {
@@ -201,7 +203,7 @@ function showChart(chart) {
   }
   const figure = makeFigure(chart);
   if (old) old.figure.replaceWith(figure);
-  else byId("charts").append(figure);
+  else byId(place).append(figure);
   drawn.set(chart.id, { figure, signature, plot: jobctlCharts.draw(figure, chart) });
 }
 
