@@ -33,7 +33,7 @@ _OF_THE_REPORT = ("uPlot.min.css", "uPlot.iife.min.js", "report.css", "charts.js
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _MOST_PAGES = 40
 _LARGEST_PART = 1 << 20
-# Its own policy stands in the report. It gets an origin of its own: whatever a run has said, it can ask for nothing here.
+# Its own policy stands in the report. It gets an origin of its own: whatever a run has said, it asks for nothing here.
 _REPORT_POLICY = "sandbox allow-scripts allow-downloads allow-popups; frame-ancestors 'none'"
 
 

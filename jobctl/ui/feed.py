@@ -17,6 +17,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,10 +111,9 @@ class Feed:
             return
         putting = asyncio.run_coroutine_threadsafe(self._queue.put(_event(name, data, event_id)), self._loop)
         while not self._stopped.is_set():
-            try:
-                return putting.result(0.5)
-            except NotYet:
-                continue
+            with suppress(NotYet):
+                putting.result(0.5)
+                return
         putting.cancel()
 
     def _curves(self) -> None:

@@ -33,7 +33,7 @@ _ALWAYS = {
 }
 _REFUSED = "403: {}\n\nOpen the address that `jobctl ui` has printed.\n"
 
-# Not a redirect: a cookie that is SameSite=Strict goes with a navigation that a page of this site begins, also where the
+# Not a redirect: a SameSite=Strict cookie goes with a navigation that a page of this site begins, also where the
 # address was clicked in a page of another, such as a terminal in the browser.
 _ENTER = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/"><title>jobctl</title>\n'
 

@@ -167,7 +167,7 @@ def test_a_log_begins_at_its_end_and_earlier_parts_are_to_be_had(known: tuple[La
     (log,) = lab.work_dir.glob("runs/*/logs/train.log")
     whole = log.read_bytes()
     tail, _, first = pieces(server, f"/events?run={run_id}", {}, 1)
-    assert 0 < first and whole[first:].startswith(tail) and whole[first:].count(b"\n") == 2000
+    assert first > 0 and whole[first:].startswith(tail) and whole[first:].count(b"\n") == 2000
     part = server.ask("GET", f"/log?run={run_id}&file=logs/train.log&start={first - 1001}&end={first}")
     assert part.body == whole[first - 1001 : first]
 
