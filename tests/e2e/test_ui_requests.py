@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import socket
 import time
@@ -189,6 +190,41 @@ def test_a_port_that_is_taken_is_one_clear_error(local_lab: Lab) -> None:
 def test_an_inventory_that_is_not_there_is_one_clear_error(local_lab: Lab) -> None:
     said = local_lab.run("ui", "--no-open", "-i", "nosuch.yaml", expect=2)
     assert "nosuch.yaml" in said.err and said.out == ""
+
+
+def test_the_browser_is_started_with_a_token_that_is_good_once(local_lab: Lab, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    program = tmp_path / "xdg-open"  # in place of a desktop's
+    program.write_text(f'#!/bin/sh\nprintf "%s" "$1" > "{told}.part" && mv "{told}.part" "{told}"\n')
+    program.chmod(0o755)
+    local_lab.env["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    with serving(local_lab, browser=True) as server:
+        deadline = time.monotonic() + 60
+        while not told.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        path = told.read_text().removeprefix(server.here)
+        assert path not in server.address
+        assert [server.ask("GET", path).status for _ in range(2)] == [200, 403]
+
+
+def test_a_host_that_is_away_holds_up_nobody(local_lab: Lab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never says a word
+        address = {"address": "127.0.0.1", "user": "nobody", "port": silent.getsockname()[1]}
+        hosts = json.loads(local_lab.inventory.read_text(encoding="utf-8"))["hosts"]
+        local_lab.inventory.write_text(json.dumps({"hosts": {"away": address, **hosts}}), encoding="utf-8")
+        local_lab.write_config(python("import time; time.sleep(600)"))
+        run_id = local_lab.submit("--host", "box")
+        with serving(local_lab, "-i", str(local_lab.inventory)) as server:
+            server.enter()
+            with server.asking("GET", "/events") as answer:
+                while True:
+                    line = answer.readline().decode()
+                    hub = json.loads(line.removeprefix("data: ")) if line.startswith('data: {"runs"') else None
+                    if hub and "told" in hub["hosts"].get("box", {}) and hub["runs"][0]["state"] == "RUNNING":
+                        break
+            assert "told" not in hub["hosts"]["away"]
+        local_lab.run("cancel", run_id, "--grace", "0")
 
 
 def test_with_the_last_page_the_host_is_left(local_lab: Lab) -> None:

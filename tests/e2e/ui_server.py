@@ -64,11 +64,11 @@ class Server:
 
 
 @contextmanager
-def serving(lab: Lab, *args: str) -> Iterator[Server]:
+def serving(lab: Lab, *args: str, browser: bool = False) -> Iterator[Server]:
     """Until Ctrl-C, which ends it well."""
     with (
         subprocess.Popen(
-            lab.argv("ui", "--no-open", *args),
+            lab.argv("ui", *args, *([] if browser else ["--no-open"])),
             cwd=lab.laptop,
             env=lab.environment(),
             stdout=subprocess.PIPE,
