@@ -70,11 +70,11 @@ class _Door:
         self._error: HostError | None = None
         self._failures = 0
         self._again_at = 0.0
-        self._closed = False
+        self._closed = threading.Event()
 
     def channel(self) -> HostChannel:
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 raise ConnectionLost("the channel was closed", where=self.host.name)
             if self._channel is not None and not self._channel.lost:
                 return self._channel
@@ -89,11 +89,14 @@ class _Door:
                 self._failures += 1
                 raise
             self._error, self._failures = None, 0
+            if self._closed.is_set():  # meanwhile
+                self._stack.close()
+                raise ConnectionLost("the channel was closed", where=self.host.name)
             return self._channel
 
     def close(self) -> None:
         """Does not wait for a connection that is being made: that one is closed by who makes it."""
-        self._closed = True
+        self._closed.set()
         if self._lock.acquire(timeout=0.5):
             try:
                 self._stack.close()

@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.conftest import folders, make_lab
 from tests.e2e.lab import Lab, python
+from tests.e2e.test_logs import RANKS
 from tests.e2e.ui_server import Server, serving
 
 
@@ -23,7 +24,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, str, 
     """A lab with a run that has ended, served."""
     folder = tmp_path_factory.mktemp("ui")
     lab = make_lab(folder, json.dumps({"hosts": {"box": {"transport": "local", **folders(folder)}}}))
-    lab.write_config(python("print('é' * 40_000); [print('line', n) for n in range(5000)]"), artifacts=[])
+    told = python("print('é' * 40_000); [print('line', n) for n in range(5000)]")
+    lab.write_config(told, python(RANKS), artifacts=[])
     run_id = lab.submit()
     assert lab.wait(run_id)["state"] == "SUCCEEDED"
     with serving(lab) as server:
@@ -171,6 +173,17 @@ def test_a_log_begins_at_its_end_and_earlier_parts_are_to_be_had(known: tuple[La
     assert first > 0 and whole[first:].startswith(tail) and whole[first:].count(b"\n") == 2000
     part = server.ask("GET", f"/log?run={run_id}&file=logs/train.log&start={first - 1001}&end={first}")
     assert part.body == whole[first - 1001 : first]
+
+
+def test_one_rank_and_all_ranks_go_on_where_they_were_cut(known: tuple[Lab, str, Server]) -> None:
+    lab, run_id, server = known
+    logs = sorted(lab.work_dir.glob("runs/*/log/train-1/workerlog.*"))
+    assert pieces(server, f"/events?run={run_id}&rank=2", {}, 1)[0] == logs[2].read_bytes()
+    whole = b"".join(log.read_bytes() for log in logs)
+    path = f"/events?run={run_id}&rank=all"
+    before, last, _ = pieces(server, path, {}, 1)
+    after, _, _ = pieces(server, path, {"Last-Event-ID": last}, len(whole) - len(before))
+    assert len(logs) == 3 and before + after == whole
 
 
 def test_the_report_can_ask_for_nothing_here(known: tuple[Lab, str, Server]) -> None:
