@@ -20,13 +20,14 @@ def main(run: str | None) -> None:
     """
     check_terminal()
     with show.Teller() as teller:
-        from jobctl.watch.start import watch
+        from jobctl.watch.start import make_app
 
-        run_id, state = watch(run, teller)
-        if state not in ("SUCCEEDED", "FAILED", "CANCELLED"):
-            teller.note(f"the run goes on. Again: jobctl watch {run_id}   End it: jobctl cancel {run_id}")
+        app = make_app(run, teller)
+        app.run()
+        if app.state in ("SUCCEEDED", "FAILED", "CANCELLED"):
+            teller.note(f"{app.run_id}: {app.state}")
         else:
-            teller.note(f"{run_id}: {state}")
+            teller.note(f"the run goes on. Again: jobctl watch {app.run_id}   End it: jobctl cancel {app.run_id}")
 
 
 def check_terminal() -> None:

@@ -4,15 +4,20 @@ does it in a thread of its own.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar, Protocol
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Input, OptionList, ProgressBar, Static
+from textual.css.query import NoMatches
+from textual.events import Key
+from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from jobctl.errors import JobctlError
@@ -24,6 +29,12 @@ from jobctl.watch.feed import Feed, Known
 from jobctl.watch.log_view import LogView
 
 _DRAW_S = 0.25
+_LEFT = 32  # columns of the list of runs and of the stages, as app.tcss has it
+
+
+def has_browser() -> bool:
+    """Whether a browser would come up in a window: one for terminals would take ours."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 class Watched(Protocol):
@@ -75,9 +86,7 @@ class WatchApp(App[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
         yield Static(id="link", markup=False)
-        with Horizontal(id="progress"):
-            yield ProgressBar(id="bar", show_eta=False, show_percentage=False)
-            yield Static(id="figures", markup=False)
+        yield Static(id="progress", markup=False)
         with Horizontal(id="middle"):
             with Vertical(id="left"):
                 yield OptionList(id="runs", markup=False)
@@ -96,14 +105,11 @@ class WatchApp(App[None]):
         self.query_one("#search").display = False
         self.query_one("#log").focus()
         self._draw()
-        self.set_interval(_DRAW_S, self._draw)
+        self.set_interval(_DRAW_S, self._draw_while_up)
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_again)
-
-    def _draw_again(self) -> None:
-        self._drawn = None
-        self._draw()
+    def _draw_while_up(self) -> None:
+        with suppress(NoMatches):  # Textual 8.2 takes the screen down while timers still fire
+            self._draw()
 
     def _draw(self) -> None:
         """What is new. Ages grow by themselves."""
@@ -115,7 +121,7 @@ class WatchApp(App[None]):
             self._say(note)
         self._write("link", words.link_words(known.link, known.seen_at, now))
         self.query_one("#link").set_class(known.link.kind == "lost", "lost")
-        self._write("stages", "\n".join(words.stage_lines(known.run.status, now, self._width("stages"))))
+        self._write("stages", "\n".join(words.stage_lines(known.run.status, now, _LEFT)))
         if known is not self._drawn:
             self._draw_known(known)
             self._drawn = known
@@ -124,12 +130,9 @@ class WatchApp(App[None]):
         status = known.run.status
         why = words.why_words(status)
         self._write("head", words.headline(known.run) + (f": {why}" if why else ""))
-        self._write("figures", words.progress_words(status))
-        bar, done = self.query_one(ProgressBar), words.fraction(status)
-        bar.display = done is not None
-        if done:
-            bar.update(total=done[1], progress=done[0])
-        self.query_one("#progress").display = bool(words.progress_words(status))
+        progress = words.progress_words(status)
+        self._write("progress", progress)
+        self.query_one("#progress").display = bool(progress)
         self.query_one("#loss", Chart).show(known.measured.loss)
         self.query_one("#miou", Chart).show(known.measured.miou)
         cards = words.card_lines(known.measured)
@@ -139,19 +142,15 @@ class WatchApp(App[None]):
 
     def _draw_runs(self, known: Known) -> None:
         runs, shown = known.runs or (known.run,), self.query_one("#runs", OptionList)
-        width = self._width("runs")
         ids = [run.run_id for run in runs]
         if [option.id for option in shown.options] != ids:
             marked = shown.highlighted_option.id if shown.highlighted_option else self.run_id
             shown.set_options([Option("", id=run_id) for run_id in ids])
             shown.highlighted = ids.index(marked) if marked in ids else None
         for run, option in zip(runs, shown.options, strict=True):
-            line = words.run_line(run, width)
+            line = words.run_line(run, _LEFT)
             if option.prompt != line:
                 shown.replace_option_prompt(run.run_id, line)
-
-    def _width(self, name: str) -> int:
-        return max(10, self.query_one(f"#{name}").scrollable_content_region.width)
 
     def _write(self, name: str, text: str) -> None:
         """Nothing is sent to the terminal for what stands there already."""
@@ -185,7 +184,7 @@ class WatchApp(App[None]):
         self._close_search()
         self._say(self.query_one(LogView).search(event.value))
 
-    def on_key(self, event: Any) -> None:
+    def on_key(self, event: Key) -> None:
         if event.key == "escape" and self.query_one("#search").display:
             self._close_search()
 
@@ -218,7 +217,8 @@ class WatchApp(App[None]):
     def action_report(self) -> None:
         def report() -> str:
             file = self._watch.report(self).file.absolute()
-            self.call_from_thread(self.open_url, file.as_uri())
+            if has_browser():
+                self.call_from_thread(self.open_url, file.as_uri())
             return f"the report is {file}"
 
         self._do("report", report)
@@ -234,7 +234,8 @@ class WatchApp(App[None]):
         self.run_id = event.option.id
         self._feed, self._watch = self._begin_run(self.run_id)
         self.query_one(LogView).empty()
-        self._draw_again()
+        self._drawn = None
+        self._draw()
 
     # -- what takes long -----------------------------------------------------------------------------------------------
 

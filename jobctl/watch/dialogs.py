@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -33,13 +34,15 @@ class Question(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         yield Static(f"{self._words}\n\ny: yes   any other key: no", markup=False, classes="box")
 
-    def on_key(self, event: object) -> None:
-        self.dismiss(getattr(event, "character", "") in ("y", "Y"))
+    def on_key(self, event: Key) -> None:
+        event.stop()
+        self.dismiss(event.character in ("y", "Y"))
 
 
 class Keys(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         yield Static(KEYS, markup=False, classes="box")
 
-    def on_key(self) -> None:
+    def on_key(self, event: Key) -> None:
+        event.stop()
         self.dismiss()

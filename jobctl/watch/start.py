@@ -7,8 +7,8 @@ from jobctl.watch.app import WatchApp, Watched
 from jobctl.watch.feed import Feed, known_before
 
 
-def watch(run: str | None, listener: api.Listener) -> tuple[str, str]:
-    """Until the user leaves. The run that was shown last, and its state as it was known then.
+def make_app(run: str | None, listener: api.Listener) -> WatchApp:
+    """The screen for a run, connected where that is possible; `run` of it goes on until the user leaves.
 
     Raises RunNotFound; of HostErrors those that only the user can mend (a host key, a login).
     """
@@ -16,9 +16,7 @@ def watch(run: str | None, listener: api.Listener) -> tuple[str, str]:
     first = _prepare(record.run_id)
     listener.note(f"connecting to {record.host_name}")
     first[1].open()  # here, where a password can still be asked for
-    app = WatchApp(record.run_id, lambda run_id: _begin(run_id, first))
-    app.run()
-    return app.run_id, app.state
+    return WatchApp(record.run_id, lambda run_id: _begin(run_id, first))
 
 
 def _prepare(run_id: str) -> tuple[Feed, api.RunWatch]:

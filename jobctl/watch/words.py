@@ -14,6 +14,7 @@ from jobctl.watch.curves import Measured, Sample
 OVER = ("SUCCEEDED", "FAILED", "CANCELLED")
 _MARKS = {"SUCCEEDED": "✓", "FAILED": "✗", "LOST": "✗", "CANCELLED": "–", "RUNNING": "▶"}
 _FIGURES = {"loss": "loss {:.4f}", "miou": "mIoU {:.4f}", "best_miou": "best {:.4f}", "lr": "lr {:.2g}"}
+_BAR = 10  # characters
 _GIB_IN_MIB = 1024
 
 
@@ -75,12 +76,15 @@ def fraction(status: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def progress_words(status: Mapping[str, Any]) -> str:
-    """`1200 of 80000, 3 h 05 min left   loss 0.4213  lr 0.0099  mIoU 0.6120  best 0.6201`."""
+    """`█░░░░░░░░░ 1200 of 80000, 3 h 05 min left   loss 0.4213  lr 0.0099  mIoU 0.6120  best 0.6201`."""
     progress = status.get("progress") or {}
     parts = []
     if done := fraction(status):
         left = progress.get("eta_s") if status.get("state") == "RUNNING" and status.get("stage") == "train" else None
-        parts.append(f"{done[0]} of {done[1]}" + (f", {duration(left)} left" if left else ""))
+        full = _BAR * min(done[0], done[1]) // done[1]
+        parts.append(
+            f"{'█' * full}{'░' * (_BAR - full)} {done[0]} of {done[1]}" + (f", {duration(left)} left" if left else "")
+        )
     figures = [form.format(progress[key]) for key, form in _FIGURES.items() if progress.get(key) is not None]
     return "  ".join([*parts, *figures])
 
