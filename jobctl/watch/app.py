@@ -117,6 +117,7 @@ class WatchApp(App[None]):
         lines, log = self._feed.take_lines(), self.query_one(LogView)
         if lines or self._drawn is None or known.open_line != self._drawn.open_line:
             log.add(lines, known.open_line)
+        log.stay()
         for note in self._feed.take_notes():
             self._say(note)
         self._write("link", words.link_words(known.link, known.seen_at, now))

@@ -72,9 +72,13 @@ class LogView(ScrollView, can_focus=True):
         self.scroll_to(y=self.found - self.buffer.start - self.size.height // 2, animate=False, immediate=True)
         return f"/{self.words}: {matches.index(self.found) + 1} of {len(matches)}"
 
-    def on_resize(self) -> None:
-        if self.follows:
+    def stay(self) -> None:
+        """At the end, where it is followed: Textual scrolls only as far as it has laid the lines out already."""
+        if self.follows and self.scroll_offset.y < self.max_scroll_y:
             self.action_follow()
+
+    def on_resize(self) -> None:
+        self.stay()
 
     def action_follow(self) -> None:
         self.follows = True

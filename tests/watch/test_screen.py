@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 
 from jobctl.watch.curves import Measured
 from jobctl.watch.feed import Known
+from jobctl.watch.log_view import LogView
 from jobctl.watch.words import Link
 from tests.watch.made import LOG, NOW, Quiet, draw, known, until
 
@@ -52,6 +53,20 @@ def test_the_screen_is_as_it_was_looked_at(name: str, tmp_path: Path) -> None:
     drawn = "\n".join(draw(state, size, log)) + "\n"
     (tmp_path / f"{name}.txt").write_text(drawn)
     assert drawn == (SCREENS / f"{name}.txt").read_text(), f"drawn now: {tmp_path / name}.txt"
+
+
+def test_a_long_log_that_comes_at_once_is_followed_to_its_end() -> None:
+    """As of a run that has ended: nothing more comes, so nothing else brings the end into sight."""
+
+    async def scrolled(pilot: Pilot[None], quiet: Quiet) -> None:
+        log = pilot.app.query_one(LogView)
+        await until(pilot, lambda: log.max_scroll_y > 0 and log.scroll_offset.y == log.max_scroll_y)
+        await pilot.press("up")
+        await until(pilot, lambda: not log.follows)
+        await pilot.press("end")
+        await until(pilot, lambda: log.follows)
+
+    assert any("iter: 12000/" in line for line in draw(known(), log=LOG * 10 + b"iter: 12000/80000\n", act=scrolled))
 
 
 def test_a_search_goes_to_the_newest_match_and_from_there_up_and_down() -> None:
