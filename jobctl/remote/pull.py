@@ -24,6 +24,7 @@ class Pulled:
     """What a pull did. Paths are relative to `folder`; `artifacts`: artifact name -> its files.
 
     `empty`: artifact name -> its glob, where no file of the run matches.
+    `event_files`: what was made of the metrics for TensorBoard and VisualDL.
     `changed`: what the run wrote to, or removed, each time it was fetched; pull again when the run has ended.
     """
 
@@ -34,6 +35,7 @@ class Pulled:
     artifacts: dict[str, tuple[str, ...]]
     changed: tuple[str, ...] = ()
     empty: dict[str, str] = field(default_factory=dict)
+    event_files: tuple[str, ...] = ()
 
 
 def pull_run(
@@ -51,16 +53,7 @@ def pull_run(
     """
     channel = lanes.channel
     rows, empty, over = _listing(channel, run_id)
-    chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
-    if only and not chosen:
-        there = sorted({name for _, name in rows})
-        nothing = f"; no file matches: {', '.join(f'{name} ({glob})' for name, glob in empty.items())}" if empty else ""
-        raise InputError(
-            "nothing of this run matches",
-            value=", ".join(only),
-            where=run_id,
-            hint=f"it has: {', '.join(there)}{nothing}",
-        )
+    chosen = _choose(rows, empty, only, run_id)
     with local_errors(folder):
         target = PullTarget(folder)
         entries = [entry for entry, _ in chosen]
@@ -81,10 +74,7 @@ def pull_run(
             value=", ".join(sorted(wrong)[:5]),
             hint="a disk that fails there, or a process that still writes; the other files are here",
         )
-    artifacts: dict[str, tuple[str, ...]] = {}
-    for entry, name in chosen:
-        if entry.path not in late:
-            artifacts[name] = (*artifacts.get(name, ()), entry.path)
+    artifacts = _by_artifact([(entry, name) for entry, name in chosen if entry.path not in late])
     fetched = tuple(entry.path for entry in todo.fetch if entry.path not in late)
     kept = tuple(entry.path for entry in todo.keep)
     if over is not None and len(chosen) == len(rows) and not late:
@@ -112,6 +102,30 @@ def _wanted(path: str, artifact: str, only: Sequence[str]) -> bool:
         artifact == pattern or fnmatch.fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/")
         for pattern in only
     )
+
+
+def _choose(
+    rows: Sequence[tuple[Entry, str]], empty: dict[str, str], only: Sequence[str], run_id: str
+) -> list[tuple[Entry, str]]:
+    """What is asked for. Raises InputError where nothing of the run is."""
+    chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
+    if only and not chosen:
+        there = sorted({name for _, name in rows})
+        nothing = f"; no file matches: {', '.join(f'{name} ({glob})' for name, glob in empty.items())}" if empty else ""
+        raise InputError(
+            "nothing of this run matches",
+            value=", ".join(only),
+            where=run_id,
+            hint=f"it has: {', '.join(there)}{nothing}",
+        )
+    return chosen
+
+
+def _by_artifact(rows: Sequence[tuple[Entry, str]]) -> dict[str, tuple[str, ...]]:
+    artifacts: dict[str, tuple[str, ...]] = {}
+    for entry, name in rows:
+        artifacts[name] = (*artifacts.get(name, ()), entry.path)
+    return artifacts
 
 
 @contextmanager
