@@ -60,7 +60,7 @@ programs:
 chaos: programs $(VENV)/.dev ## kills, cuts and fills whatever a run needs, and prints what came of it as one table
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: programs $(VENV)/.dev ## start-up, and submit against ssh + rsync + nohup, as one table
+bench: programs $(VENV)/.dev ## against rsync, scp, ssh scripts and fabric, as one table; ARGS="--only relay" narrows
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --custom-compile-command "make lock" $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,11 @@ def run(argv: list[str], **environment: str) -> str:
 
 
 def in_turns(
-    rivals: Mapping[str, Callable[[], object]], turns: int, *, between: Callable[[str], object] = lambda _: None
+    rivals: Mapping[str, Callable[[], object]],
+    turns: int,
+    *,
+    between: Callable[[str], object] = lambda _: None,
+    warm_up: bool = True,
 ) -> Seconds:
     """Wall time of each rival once a turn, in an order that rotates, after one untimed turn to warm caches.
 
@@ -32,7 +37,7 @@ def in_turns(
     """
     names = list(rivals)
     seconds: Seconds = {name: [] for name in names}
-    for turn in range(-1, turns):
+    for turn in range(-1 if warm_up else 0, turns):
         for place in range(len(names)):
             name = names[(turn + place) % len(names)]
             start = time.perf_counter()
@@ -41,6 +46,11 @@ def in_turns(
                 seconds[name].append(time.perf_counter() - start)
             between(name)
     return seconds
+
+
+def peak_mb() -> float:
+    """The largest resident size of any process that has been run and waited for so far."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def median_ms(seconds: list[float]) -> float:

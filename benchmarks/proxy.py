@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 CHUNK_BYTES = 256 * 1024
+BUFFER_S = 0.05
+"""How much of the line's time may wait before it, as in a router."""
 
 
 @dataclass
@@ -30,10 +32,14 @@ class Counts:
 
 
 class CountingProxy:
-    """Listens on `port` and passes on to `upstream`, both of 127.0.0.1. `one_way_s` may change at any time."""
+    """Listens on `port` and passes on to `upstream`, both of 127.0.0.1. `one_way_s` and `bytes_per_s` may change at any
+    time; the latter is each way's, for all connections together (None: as fast as it goes).
+    """
 
-    def __init__(self, upstream: int, one_way_s: float = 0.0) -> None:
+    def __init__(self, upstream: int, one_way_s: float = 0.0, bytes_per_s: float | None = None) -> None:
         self.one_way_s = one_way_s
+        self.bytes_per_s = bytes_per_s
+        self._free_at = {True: 0.0, False: 0.0}
         self._upstream = upstream
         self._counts = Counts()
         self._at_client = 0
@@ -92,12 +98,21 @@ class CountingProxy:
             except ConnectionError:
                 data = b""
             stamp = self._at_client + 1 if up else self._at_server
-            on_the_way.put_nowait((self._loop.time() + self.one_way_s, stamp, data))
+            on_the_way.put_nowait((await self._left_at(len(data), up) + self.one_way_s, stamp, data))
             if up:
                 self._counts.bytes_up += len(data)
             else:
                 self._counts.bytes_down += len(data)
         await delivery
+
+    async def _left_at(self, size: int, up: bool) -> float:
+        """When so many bytes will be in the line: after all that is before them. Who is far ahead waits here."""
+        now = self._loop.time()
+        if self.bytes_per_s is None:
+            return now
+        self._free_at[up] = free_at = max(now, self._free_at[up]) + size / self.bytes_per_s
+        await asyncio.sleep(free_at - now - BUFFER_S)
+        return free_at
 
     async def _deliver(
         self, on_the_way: asyncio.Queue[tuple[float, int, bytes]], sink: asyncio.StreamWriter, *, up: bool

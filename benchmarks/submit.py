@@ -27,6 +27,7 @@ DATA_FILES, DATA_FILE_BYTES = 500, 100_000
 ROUND_TRIPS_S = (0.0, 0.050)
 FINAL = {"SUCCEEDED", "FAILED", "CANCELLED", "LOST"}
 END_TIMEOUT_S = 120.0
+SFTP = ("Subsystem sftp internal-sftp",)
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _measure_at(bench: Bench, rivals: dict[str, Callable[[], None]], turns: int,
 @contextmanager
 def running_bench(folder: Path) -> Iterator[Bench]:
     """Server, proxy, a live ControlMaster, code and data."""
-    with running_sshd(folder / "sshd") as sshd, CountingProxy(sshd.port) as proxy:
+    with running_sshd(folder / "sshd", SFTP) as sshd, CountingProxy(sshd.port) as proxy:
         bench = Bench(folder, sshd, proxy)
         write_inputs(bench)
         master = ["ssh", "-F", str(folder / "ssh_config_master")]

@@ -31,5 +31,9 @@ def show(rows: list[Row], title: str) -> None:
         table.add_row(f"[bold]{group}[/bold]")
         for row in members:
             counts = ("" if count is None else str(count) for count in (row.connections, row.round_trips))
-            table.add_row(f"  {row.what}", f"{row.median_ms:,.0f}", f"{row.ratio:.2f}", *counts)
+            table.add_row(f"  {row.what}", _ms(row.median_ms), f"{row.ratio:.2f}", *counts)
     Console(width=100).print(table)
+
+
+def _ms(median_ms: float) -> str:
+    return f"{median_ms:,.0f}" if median_ms >= 100 else f"{median_ms:.3g}"

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, read_smi, used_memory
     from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.examining import Check, Examined, doctor
+    from jobctl.api.keeping import keep_open
     from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
+    from jobctl.api.metrics import MetricsReader, MetricsView, series
     from jobctl.api.planning import Item, plan, render
+    from jobctl.api.reporting import Reported, report
     from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
     from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
@@ -45,8 +48,11 @@ _HOMES = {
     "HostCards": "card_table",
     "Item": "planning",
     "LogFollower": "logs",
+    "MetricsReader": "metrics",
+    "MetricsView": "metrics",
     "Piece": "logs",
     "RunDiagnosis": "diagnosing",
+    "Reported": "reporting",
     "RunView": "runs",
     "Submitted": "submit",
     "Tidied": "tidying",
@@ -63,6 +69,7 @@ _HOMES = {
     "gc": "tidying",
     "init": "starting",
     "job_text": "texts",
+    "keep_open": "keeping",
     "known_runs": "runs",
     "lock": "locking",
     "logs": "logs",
@@ -70,10 +77,12 @@ _HOMES = {
     "pull": "results",
     "read_smi": "card_table",
     "render": "planning",
+    "report": "reporting",
     "resume": "resuming",
     "runs": "runs",
     "runs_as_they_come": "runs",
     "schema": "texts",
+    "series": "metrics",
     "send": "sending",
     "status": "runs",
     "submit": "submit",
@@ -94,7 +103,10 @@ __all__ = [
     "HostCards",
     "Item",
     "LogFollower",
+    "MetricsReader",
+    "MetricsView",
     "Piece",
+    "Reported",
     "RunDiagnosis",
     "RunView",
     "Submitted",
@@ -112,6 +124,7 @@ __all__ = [
     "gc",
     "init",
     "job_text",
+    "keep_open",
     "known_runs",
     "lock",
     "logs",
@@ -119,11 +132,13 @@ __all__ = [
     "pull",
     "read_smi",
     "render",
+    "report",
     "resume",
     "runs",
     "runs_as_they_come",
     "schema",
     "send",
+    "series",
     "status",
     "submit",
     "submit_each",

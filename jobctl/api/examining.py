@@ -48,6 +48,7 @@ def doctor(
 ) -> tuple[Examined, ...]:
     """Examine hosts of an inventory (none named: all), for what a config wants. A host that cannot be asked is a row.
 
+    Several that are named are to work together: the way from one to the other is examined as well.
     `deep`: also run the framework's own check on each, in the config's environment. Raises InputError and its kinds.
     """
     tell = listener or Silent()
@@ -64,7 +65,8 @@ def doctor(
     found: dict[str, Examined] = {}
 
     def examine(target: Host) -> Examined:
-        checks = _examine(target, targets, written, inventory)
+        peers = [other for other in targets if other.name != target.name and len(names) > 1]
+        checks = _examine(target, peers, written, inventory, ask=len(targets) == 1)
         if deep and written and checks[0].verdict == "ok":
             checks += examine_deep(written, target, tell, ask=len(targets) == 1)
         return Examined(target.name, tuple(checks))
@@ -78,7 +80,7 @@ def doctor(
 
 
 def _examine(
-    target: Host, targets: Sequence[Host], written: prepare.Written | None, inventory: str | Path
+    target: Host, peers: Sequence[Host], written: prepare.Written | None, inventory: str | Path, *, ask: bool
 ) -> list[Check]:
     job = written.job if written else None
     wanted = Wanted(
@@ -89,12 +91,11 @@ def _examine(
         config=str(written.config) if written else "",
         inventory=str(inventory),
         cards=job.cards if job and job.device == "npu" else 0,
-        several_hosts=len(targets) > 1,
+        several_hosts=bool(peers),
     )
-    peers = [other for other in targets if other.name != target.name]
     begun = time.monotonic()
     try:
-        with connect(target, ask=len(targets) == 1) as channel:
+        with connect(target, ask=ask) as channel:
             connected_s = time.monotonic() - begun
             asked_at = time.time()
             header = channel.call("facts", wanted=make_question(wanted, target, peers)).header

@@ -25,6 +25,9 @@ from jobctl.remote.relay import Told, send_to_all
 from jobctl.remote.sync import Sent
 from jobctl.spec.inventory import Host
 
+_QUIET_S = 3.0
+"""Longer than for a table: hosts that come to a chain too late get the tree from it when it is there."""
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -131,7 +134,7 @@ def _deliver(
     trees |= {f"data {name}": tree for name, tree in inputs.data.items()}
     trees |= {name: tree for name, tree in (("wheels", inputs.wheels), ("downloads", inputs.downloads)) if tree}
     earlier: list[HostChannel] = []
-    for batch in in_batches(targets, lambda target: stack.enter_context(connect(target))):
+    for batch in in_batches(targets, lambda target: stack.enter_context(connect(target)), quiet_s=_QUIET_S):
         delivered: Delivered = [
             (Delivery(outcome.item.name, {}, 0, outcome.error), None) for outcome in batch if outcome.error
         ]

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from jobctl.checks.model import Facts, Finding, NotKnown, Wanted, ok, skipped, unknown
+from jobctl.checks.model import Facts, Finding, NotKnown, Verdict, Wanted, ok, skipped, unknown
 
 _GONE = (404, 410)
 
@@ -35,11 +35,9 @@ def _reached(facts: Facts, wanted: Wanted, kind: str, nothing: str) -> Finding:
     gone = [row for row in rows if row["status"] in _GONE and kind == "downloads"]
     told = "; ".join(f"{row['url']}: {row['error']}" for row in away)
     if away:
-        remedy = shlex.join(
-            ["jobctl", "bundle", wanted.config_word, "-o", "bundle.tar", *_for_this_host(facts, wanted)]
-        )
-        verdict = "failed" if wanted.job else "warning"
-        return Finding(verdict, told, "to reach it; offline: a bundle is needed", remedy, True)  # type: ignore[arg-type]
+        words = ["jobctl", "bundle", wanted.config_word, "-o", "bundle.tar", *_for_this_host(facts, wanted)]
+        verdict: Verdict = "failed" if wanted.job else "warning"
+        return Finding(verdict, told, "to reach it; offline: a bundle is needed", shlex.join(words), True)
     if gone:
         told = "; ".join(f"{row['url']}: HTTP {row['status']}" for row in gone)
         return Finding("failed", told, "a file", f"curl -sI {shlex.quote(gone[0]['url'])}", True)
@@ -94,12 +92,12 @@ def card_network(facts: Facts, wanted: Wanted) -> Finding:
     down = [card for card, state in states.items() if state["link"] not in (None, "UP")]
     ill = [card for card, state in states.items() if state["net_health"] not in (None, "Success", "Init")]
     nameless = [card for card, state in states.items() if not state["ip"]]
-    verdict = "failed" if wanted.several_hosts else "warning"
+    verdict: Verdict = "failed" if wanted.several_hosts else "warning"
     if down:
-        return Finding(verdict, f"no link on {_cards(down)}", "link UP", f"sudo {tool} -i {down[0]} -optical -g")  # type: ignore[arg-type]
+        return Finding(verdict, f"no link on {_cards(down)}", "link UP", f"sudo {tool} -i {down[0]} -optical -g")
     if ill:
         told = f"{_cards(ill)}: net health {states[ill[0]]['net_health']}"
-        return Finding(verdict, told, "Success", f"sudo {tool} -i {ill[0]} -net_health -g")  # type: ignore[arg-type]
+        return Finding(verdict, told, "Success", f"sudo {tool} -i {ill[0]} -net_health -g")
     if nameless and wanted.several_hosts:
         remedy = f"sudo {tool} -i {nameless[0]} -ip -s address ADDRESS netmask NETMASK"
         return Finding("failed", f"{_cards(nameless)}: no address", "an address for each card", remedy)

@@ -7,7 +7,7 @@ import click
 
 from jobctl.cli import show
 from jobctl.cli.options import json_option
-from jobctl.cli.verdict_words import few_words
+from jobctl.monitor.verdict_words import few_words
 
 
 @click.command("ps")

@@ -43,11 +43,12 @@ class LogPrinter:
         self._stream = stream
         self._plain = PlainLog() if stream.isatty() else None
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, mark: bytes = b"") -> None:
+        """`mark` is ours, and may be coloured."""
         if self._plain:
-            self._stream.write(self._plain.feed(data))
+            self._stream.write(mark.decode() + self._plain.feed(data))
         else:
-            self._stream.buffer.write(data)
+            self._stream.buffer.write(mark + data)
         self._stream.flush()
 
 

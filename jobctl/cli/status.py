@@ -8,7 +8,7 @@ import click
 from jobctl.cli import show
 from jobctl.cli.options import json_option, run_argument
 from jobctl.cli.ps import as_data
-from jobctl.cli.verdict_words import sentence
+from jobctl.monitor.verdict_words import sentence
 
 _FIGURES = {
     "loss": "loss {:.4f}",

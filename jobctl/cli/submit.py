@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,10 @@ def main(
     """
     from jobctl import api
 
-    with show.Teller() as teller:
+    with ExitStack() as stack:
+        teller = stack.enter_context(show.Teller())
+        if follow:
+            stack.enter_context(api.keep_open())
         wish: dict[str, Any] = {
             "sets": sets,
             "cards": parse_cards(cards),
@@ -84,11 +88,11 @@ def main(
                 config, inventory, hosts, wish, direct=direct, follow=follow, as_json=as_json, teller=teller
             )
         submitted = api.submit(config, inventory, host=hosts[0] if hosts else None, **wish)
-    if not follow:
-        return 0
-    from jobctl.cli.logs import follow_run
+        if not follow:
+            return 0
+        from jobctl.cli.logs import Wish, follow_run
 
-    return follow_run(submitted.run_id, to_stderr=True)
+        return follow_run(submitted.run_id, Wish(), to_stderr=True)
 
 
 def _announce(submitted: Submitted, *, as_json: bool, several: bool, teller: show.Teller) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Dict, List, Optional, Set, Tuple
 
+from .incoming import Incoming
 from .manifests import Row, inflate
-from .objects import Incoming, ObjectStore
+from .objects import ObjectStore
 from .server import OpError
 
 _THREADS = 4

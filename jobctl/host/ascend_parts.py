@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 from typing import List, Sequence
 
 from .container_argv import Mount
@@ -36,13 +34,11 @@ def mounts() -> List[Mount]:
     return [Mount(path, path, True) for path in FILES if os.path.exists(path)]
 
 
-def node_numbers(devices: Sequence[int], folder: Path = Path("/dev")) -> List[int]:
-    """N of /dev/davinciN for cards as the host's runtime numbers them. Raises NoDevice.
+def node_numbers(devices: Sequence[int], nodes: Sequence[int]) -> List[int]:
+    """N of /dev/davinciN for cards as the host's runtime numbers them. `nodes`: each N, rising. Raises NoDevice.
 
     The runtime counts the nodes that it sees in rising order: where 3 is missing, its number 3 is /dev/davinci4.
     """
-    names = os.listdir(str(folder)) if folder.is_dir() else []
-    nodes = sorted(int(name[7:]) for name in names if re.match(r"davinci\d+$", name))
     if not nodes:
         raise NoDevice("this host has no /dev/davinci*: the driver is not loaded, or not for this user")
     if max(devices, default=0) >= len(nodes):

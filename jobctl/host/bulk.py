@@ -21,7 +21,8 @@ import time
 import zlib
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
-from .objects import VERIFIED, Incoming, ObjectStore
+from .incoming import Incoming
+from .objects import SETTLED, VERIFIED, ObjectStore
 from .pack import unpack
 from .partial import Overtaken, Partial
 from .server import OpError, Request
@@ -61,9 +62,9 @@ def _packed_rows(request: Request) -> List[Row]:
 
 
 def _beside(store: ObjectStore, row: Row) -> str:
-    path = store.path(row.sha256, row.executable)
+    path = store.arriving(row.sha256, row.executable)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.path.join(str(path.parent), ".arriving-" + path.name)
+    return str(path)
 
 
 def missing(request: Request, store: ObjectStore) -> Dict[str, Any]:
@@ -137,10 +138,15 @@ def _taker(store: ObjectStore, index: int, row: Row, changed: List[int], stack: 
 def finish(request: Request, store: ObjectStore) -> Dict[str, Any]:
     """Waits until all the objects are whole; asked for before they are put. Then {"done": true} is sent."""
     rows = _packed_rows(request)
-    for row in rows:
-        if row.size > SMALL and not _is_verified(store, row):
+    large = [row for row in rows if row.size > SMALL]
+    for row in large:
+        if not _is_verified(store, row):
             _finish_large(request, store, row)
     request.receive()  # {"done": true}: small ones have come by then, too
+    for row in large:
+        if _is_verified(store, row):
+            with contextlib.suppress(FileNotFoundError):  # begun anew, when another laptop had just finished it
+                os.unlink(_beside(store, row))
     changed = []
     for index, row in enumerate(rows):
         if _is_verified(store, row):
@@ -155,7 +161,7 @@ def _is_verified(store: ObjectStore, row: Row) -> bool:
         info = os.lstat(str(store.path(row.sha256, row.executable)))
     except FileNotFoundError:
         return False
-    return info.st_mtime == VERIFIED and info.st_size == row.size
+    return info.st_mtime in (VERIFIED, SETTLED) and info.st_size == row.size
 
 
 def _finish_large(request: Request, store: ObjectStore, row: Row) -> None:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from typing import IO, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import ascend_parts, engine, surroundings
+from . import ascend_parts, cards, engine, surroundings
 from .container_argv import ENVIRON_SCRIPT, NOT_IN_IMAGE, PROBE_SCRIPT, Box, environ_bytes, run_argv
 from .container_image import provide_image
 from .container_parts import groups_of, mounts_of, of_the_login
@@ -47,7 +47,7 @@ class Container:
         try:
             facts = self._await_engine(run)
             image = provide_image(run, self._spec, log)
-            numbers = ascend_parts.node_numbers(run.devices) if run.cards else []
+            numbers = ascend_parts.node_numbers(run.devices, cards.device_files()) if run.cards else []
         except EngineProblem as error:
             raise StepProblem("{}{}".format(error, "; " + error.hint if error.hint else "")) from error
         except ascend_parts.NoDevice as error:

@@ -12,6 +12,8 @@ from .metrics import Progress
 
 BEAT_S = 4.0  # `updated_at` is never older while the supervisor lives and can write
 _PROGRESS_S = 1.0
+_ALL_KEPT_BYTES = 32 << 20  # 80,000 iterations, each of them logged, are 20 MB
+_THINNED = ("train", "host", "cards")
 _T = TypeVar("_T")
 
 
@@ -24,6 +26,7 @@ class Journal:
         self.status = read_json(run_dir / "status.json") or states.first_status(job, states.QUEUED)
         self._progress = Progress(self.status.get("progress"))
         self._saved_at = 0.0
+        self._count = 0
         self._unsaved_progress = False
         self.kept_young: List[int] = []  # descriptors of the leases, which a cleaner would take for forgotten files
         self._touched_at = time.monotonic()
@@ -46,11 +49,21 @@ class Journal:
         self._append("events.jsonl", dict(line, at=round(time.time(), 3), event=event))
 
     def record(self, record: Json) -> None:
-        """One parsed line of the training's log."""
-        self._append("metrics.jsonl", {"attempt": self._attempt(), **record, "at": round(time.time(), 3)})
+        """One parsed line of the training's log, or a sample of the host. Of very many not all are kept."""
+        self._count += 1
+        if record["kind"] not in _THINNED or self._count % self._stride() == 0:
+            self._append("metrics.jsonl", {"attempt": self._attempt(), **record, "at": round(time.time(), 3)})
         if self._progress.feed(record):
             self.status["progress"] = self._progress.as_dict()
             self._unsaved_progress = True
+
+    def _stride(self) -> int:
+        """1 up to _ALL_KEPT_BYTES of metrics.jsonl, then every second, then every fourth: it grows ever slower."""
+        try:
+            size = (self._run_dir / "metrics.jsonl").stat().st_size
+        except OSError:
+            return 1
+        return 1 << min(20, size // _ALL_KEPT_BYTES)
 
     def beat(self) -> None:
         """Save when it is time: the heartbeat, or news of the training."""

@@ -12,11 +12,13 @@ from typing import Any, Dict, List, Optional
 
 Record = Dict[str, Any]
 
-_PAIR = re.compile(r"([A-Za-z_#]+): *([^,|\s]+)")
+_PAIR = re.compile(r"([A-Za-z_#][A-Za-z0-9_#]*): *([^,|\s]+)")
 _ETA = re.compile(r"\| *ETA +(.+?)\s*$")
 _BEST = re.compile(r"best validation (\w+) \(([^)\s]+)\) was saved at iter (\d+)")
 _CLASS = re.compile(r"\[EVAL\] Class (\w+): *$")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)")
+
+_FURTHER = re.compile(r"[A-Za-z]\w{0,39}\Z")
 
 _TRAIN_NAMES = {
     "loss": "loss",
@@ -34,6 +36,7 @@ class Parser:
     """Lines of rank 0's log, in order, to records:
 
     {"kind": "train", "iter", "iters", "epoch", "loss", "lr", "batch_cost_s", "reader_cost_s", "ips", "eta_s"}
+                     and whatever else of the line has "loss" in its name, such as "aux_loss"
     {"kind": "eval", "iter", "images", "miou", "acc", "kappa", "dice"}       iter: of the last train line
     {"kind": "class", "iter", "name": "iou" | "precision" | "recall", "values": [...]}
     {"kind": "best", "iter", "miou"}
@@ -66,7 +69,8 @@ class Parser:
         record: Record = {"kind": "train", "iter": int(done), "iters": int(total)}
         if pairs.get("epoch", "").isdigit():
             record["epoch"] = int(pairs["epoch"])
-        _take(record, pairs, _TRAIN_NAMES)
+        further = {name: name for name in pairs if "loss" in name.lower() and _FURTHER.match(name)}
+        _take(record, pairs, {**further, **_TRAIN_NAMES})
         eta = _ETA.search(line)
         if eta:
             record["eta_s"] = parse_eta(eta.group(1))
@@ -98,7 +102,7 @@ class Parser:
         if "]" not in text:
             return []
         self._class_name = None
-        values = [_number(word) for word in _NUMBER.findall(text[: text.index("]")])]
+        values = [number(word) for word in _NUMBER.findall(text[: text.index("]")])]
         return [{"kind": "class", "iter": self._iter, "name": name, "values": values}]
 
 
@@ -144,12 +148,13 @@ def _take(record: Record, pairs: Dict[str, str], names: Dict[str, str]) -> None:
     for theirs, ours in names.items():
         if theirs not in pairs:
             continue
-        record[ours] = _number(pairs[theirs])
+        record[ours] = number(pairs[theirs])
         if record[ours] is None:
             record.setdefault("not_finite", []).append(ours)
 
 
-def _number(text: str) -> Optional[float]:
+def number(text: str) -> Optional[float]:
+    """The number that `text` is, if it is a finite one."""
     try:
         value = float(text)
     except ValueError:

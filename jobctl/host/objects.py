@@ -19,11 +19,13 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
+
+from .incoming import Growing, GrowingFile, Incoming, write_all
+from .partial import PartialReader
 
 SETTLED = 946684800  # 2000-01-01, seconds since the epoch
 VERIFIED = SETTLED - 1
@@ -87,19 +89,25 @@ class ObjectStore:
     def has_exact(path: Path, size: int) -> bool:
         return os.stat(str(path)).st_size == size
 
-    def is_coming(self, sha256: str, executable: bool) -> bool:
-        """Whether it is here, or is being received by this process."""
+    def arriving(self, sha256: str, executable: bool) -> Path:
+        """Where the pieces of a large object are put as they come, over several connections: a `Partial`."""
         path = self.path(sha256, executable)
-        return path in self._growing or path.exists()
+        return path.with_name(".arriving-" + path.name)
 
-    def open_growing(self, sha256: str, executable: bool) -> Optional[Growing]:
-        """An object to be read while it is still received by this process, or as it is; None: nothing of it is here."""
+    def is_coming(self, sha256: str, executable: bool) -> bool:
+        """Whether it is here, or in part."""
+        path = self.path(sha256, executable)
+        return path in self._growing or path.exists() or self.arriving(sha256, executable).exists()
+
+    def open_growing(self, sha256: str, executable: bool, size: int) -> Optional[Growing]:
+        """An object to be read while it is still received, or as it is; None: nothing of it is here."""
         path = self.path(sha256, executable)
         incoming = self._growing.get(path)
-        try:
-            return Growing(str(path) if incoming is None else incoming.beside, incoming)
-        except OSError:
-            return None
+        with contextlib.suppress(OSError):
+            return GrowingFile(str(path) if incoming is None else incoming.beside, incoming)
+        with contextlib.suppress(OSError):
+            return PartialReader(str(self.arriving(sha256, executable)), size)
+        return None
 
     def wait(self, timeout_s: float) -> None:
         """Until more of an object has come, or the time is over."""
@@ -135,7 +143,7 @@ class ObjectStore:
             handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
-                _write_all(handle, content, beside)
+                write_all(handle, content, beside)
                 os.fchmod(handle, mode)
             finally:
                 os.close(handle)
@@ -199,90 +207,6 @@ class ObjectStore:
             except OSError:
                 shutil.copyfileobj(source, file, _CHUNK)
             os.fchmod(file.fileno(), 0o555 if executable else 0o444)
-
-
-def _write_all(handle: int, content: bytes, path: str) -> None:
-    left = memoryview(content)
-    try:
-        while left:
-            left = left[os.write(handle, left) :]
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from None  # write(2)'s error names no file
-
-
-class Growing:
-    """A file that may still be written to at its end. Raises OSError where it is not there (any more)."""
-
-    def __init__(self, path: str, incoming: Optional[Incoming]) -> None:
-        self._incoming = incoming
-        self._over = False
-        self._file = os.open(path, os.O_RDONLY)
-
-    def read(self, at: int, size: int) -> bytes:
-        """What is there from `at` on, at most `size` bytes; b"" where there is nothing, or nothing yet."""
-        self._over = self._incoming is None or not self._incoming.is_open
-        return os.pread(self._file, size, at)
-
-    def is_growing(self) -> bool:
-        """Whether more may have come since `read` found nothing."""
-        return not self._over
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
-class Incoming:
-    """An object that is being received: written beside, hashed on the way, renamed when whole."""
-
-    def __init__(self, store: ObjectStore, sha256: str, size: int, executable: bool) -> None:
-        self._store = store
-        self._target = store.path(sha256, executable)
-        self._want = (sha256, size)
-        self._mode = 0o555 if executable else 0o444
-        self._hash = hashlib.sha256()
-        self._size = 0
-        self.is_open = True
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        handle, self.beside = tempfile.mkstemp(prefix=".incoming-", dir=str(self._target.parent))
-        self._file = os.fdopen(handle, "wb", buffering=0)
-        store.tell(self._target, self)
-
-    def write(self, data: bytes) -> None:
-        left = memoryview(data)
-        try:
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, self.beside) from None  # write(2)'s error names no file
-        self._hash.update(data)
-        self._size += len(data)
-        self._store.tell(self._target, self)
-
-    def finish(self) -> bool:
-        """True when the content is what was announced; otherwise nothing is left of it."""
-        try:
-            self._file.close()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, self.beside) from None
-        if (self._hash.hexdigest(), self._size) != self._want:
-            self.discard()
-            return False
-        os.chmod(self.beside, self._mode)
-        os.rename(self.beside, str(self._target))
-        self._store.note_fresh(str(self._target))
-        self._end()
-        return True
-
-    def discard(self) -> None:
-        self._end()
-        with contextlib.suppress(OSError):
-            self._file.close()
-        if os.path.exists(self.beside):
-            os.unlink(self.beside)
-
-    def _end(self) -> None:
-        self.is_open = False
-        self._store.tell(self._target, self)
 
 
 def hash_file(path: Path, size: Optional[int] = None) -> str:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from . import bulk, card_report, control, deep, diagnosis, launch, logs, results, resume, tidy
+from . import bulk, card_report, control, deep, diagnosis, launch, logs, rank_logs, reading, results, resume, tidy
 from .relay import Relay
 from .removal import transferring
 from .server import Op, OpError, Request
@@ -44,10 +44,13 @@ def make_ops(root: Path, trees: Trees) -> Dict[str, Op]:
         "resume_needs": lambda request: resume.needs(of_run(request)),
         "resume": lambda request: resume.answer(request, root, of_run(request)),
         "log": lambda request: logs.stream(request, of_run(request)),
+        "rank_logs": lambda request: rank_logs.stream(request, of_run(request)),
         "diagnosis": lambda request: diagnosis.answer(request, of_run(request)),
         "cards": card_report.answer,
         "artifacts": lambda request: results.listing(request, of_run(request)),
         "checkpoints": lambda request: results.checkpoints(of_run(request)),
+        "read": lambda request: reading.read(request, of_run(request)),
+        "pictures": lambda request: reading.pictures(request, of_run(request)),
         "fetch": lambda request: results.fetch(request, of_run(request)),
         "pulled": lambda request: results.note_pulled(request, of_run(request)),
         "gc": lambda request: tidy.gc(request, root),

@@ -184,6 +184,34 @@ class Partial:
                 yield
 
 
+class PartialReader:
+    """The beginning of a file that others fill, as far as it goes without a gap. Raises OSError where there is none."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self._size = size
+        self._over = False
+        self._file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def read(self, at: int, size: int) -> bytes:
+        """What is there from `at` on, at most `size` bytes; b"" where there is nothing, or nothing yet."""
+        info = os.fstat(self._file)
+        if info.st_size == self._size:  # it has its final name
+            self._over = True
+            return os.pread(self._file, size, at)
+        self._over = info.st_nlink == 0
+        first = at // PIECE
+        marks = os.pread(self._file, -(-(at + size) // PIECE) - first, self._size + first)
+        here = (first + len(marks) - len(marks.lstrip(b"\1"))) * PIECE
+        return os.pread(self._file, max(0, min(at + size, here, self._size) - at), at)
+
+    def is_growing(self) -> bool:
+        """Whether more may have come since `read` found nothing."""
+        return not self._over
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
 @contextlib.contextmanager
 def _flock(fd: int) -> Iterator[None]:
     fcntl.flock(fd, fcntl.LOCK_EX)

@@ -21,7 +21,7 @@ from .manifests import Row, parse_manifest
 from .server import OpError, Request
 from .trees import Trees
 
-_FRAME = 1 << 20  # bytes of contents in one frame; small files are packed together
+_FRAME = 256 << 10  # bytes of contents in one frame; small files are packed together
 _AHEAD = 16  # frames under way that the other host has not confirmed
 _COMES_S = 30.0  # for the host before this one to connect
 _LOOK = 256  # files that are looked for at a time: they come about in the order of the manifest
@@ -108,20 +108,18 @@ class _Pass:
         if todo is None:
             return {"passed": 0, "total": 0}
         self._total = sum(self._rows[index].size for index in todo)
-        parts: List[List[int]] = []
-        buffer = bytearray()
+        frame: List[Tuple[int, bytes]] = []
         for index, piece in self._pieces(todo):
             if piece is None:  # nothing more for now
-                self._give(parts, buffer)
+                self._give(frame)
+                frame = []
                 self._store.wait(_POLL_S)
-                parts, buffer = [], bytearray()
                 continue
-            parts.append([index, len(piece)])
-            buffer += piece
-            if len(buffer) >= _FRAME or len(parts) >= _LOOK:
-                self._give(parts, buffer)
-                parts, buffer = [], bytearray()
-        self._give(parts, buffer)
+            frame.append((index, piece))
+            if len(frame) >= _LOOK or sum(len(piece) for _, piece in frame) >= _FRAME:
+                self._give(frame)
+                frame = []
+        self._give(frame)
         while self._ahead:
             self._confirm()
         self._answer()
@@ -153,7 +151,7 @@ class _Pass:
         if not row.size:
             yield index, b""
         while at < row.size:
-            source = self._store.open_growing(*_key(row))
+            source = self._store.open_growing(*_key(row), row.size)
             if source is not None:
                 with contextlib.closing(source):
                     while at < row.size:
@@ -168,12 +166,13 @@ class _Pass:
             if at < row.size:
                 yield -1, None
 
-    def _give(self, parts: List[List[int]], buffer: bytearray) -> None:
+    def _give(self, frame: List[Tuple[int, bytes]]) -> None:
         if self._request.cancelled.is_set():
             raise OpError("cancelled", "the laptop gave the request up")
-        if parts:
-            self._link.send({"parts": parts}, bytes(buffer))
-            self._passed += len(buffer)
+        if frame:
+            payload = frame[0][1] if len(frame) == 1 else b"".join(piece for _, piece in frame)
+            self._link.send({"parts": [[index, len(piece)] for index, piece in frame]}, payload)
+            self._passed += len(payload)
             self._ahead += 1
             if self._ahead > _AHEAD:
                 self._confirm()

@@ -77,7 +77,8 @@ def _may_leave(run_dir: Path, file: Path) -> bool:
     return inside != "secrets.json" and inside.split("/")[0] != ".."
 
 
-def _can_be_pulled(run_dir: Path, path: str) -> bool:
+def can_be_pulled(run_dir: Path, path: str) -> bool:
+    """Whether this is the path of a file that a laptop may have, there or not."""
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or not _may_leave(run_dir, run_dir / path):
         return False
@@ -207,7 +208,7 @@ def fetch(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     pack = Pack(lambda payload, parts: request.reply(payload, parts=parts))
     short = []
     for row, (path, start, end, size) in enumerate(request.params["files"]):
-        if not _can_be_pulled(run_dir, path):
+        if not can_be_pulled(run_dir, path):
             raise OpError("transfer", "not a file of this run that can be pulled: %s" % path)
         at = int(start)
         try:

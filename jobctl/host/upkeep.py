@@ -9,6 +9,7 @@ from typing import Optional
 
 from .files import Json
 from .rotate import Rotation
+from .sampler import Sampler
 from .step import Run
 from .watch import worker_logs
 
@@ -17,7 +18,7 @@ _PRUNE_S = 30.0
 
 
 class Upkeep:
-    """For one attempt at a stage: rotates its logs, removes surplus checkpoints.
+    """For one attempt at a stage: rotates its logs, removes surplus checkpoints, notes what the host does.
 
     Never a reason to end a run: what fails is tried the next time.
     """
@@ -28,6 +29,7 @@ class Upkeep:
         self._log_dir = log_dir
         self._rotation = Rotation()
         self._rotated_at = self._pruned_at = time.monotonic()
+        self._sampler = Sampler(run)
         self._pruning = None
         if (stage.get("checkpoints") or {}).get("keep"):
             from .prune import Pruning
@@ -36,6 +38,7 @@ class Upkeep:
 
     def tick(self) -> None:
         """Do what is due. Cheap when nothing is."""
+        self._sampler.tick()
         now = time.monotonic()
         if now - self._rotated_at >= _ROTATE_S:
             self._rotated_at = now

@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional
 
 from .files import Json
 from .follow import Follower
-from .metrics import Parser
+from .own_metrics import make_parser
 
 _WORKER_LOG = re.compile(r"workerlog\.(\d+)$")
 
@@ -36,7 +36,8 @@ class Watch:
         self._log_dir = log_dir
         self._workers: Dict[int, Follower] = {}
         self._record = record
-        self._parser = Parser()
+        self._stage = stage
+        self._parser = make_parser(stage)
         self._distributed = False
 
     def begin_step(self, distributed: bool, offset: int) -> None:
@@ -44,7 +45,7 @@ class Watch:
         self._distributed = distributed
         self.finished = False
         self._stage_log = Follower(self._stage_log.path, offset)
-        self._parser = Parser()
+        self._parser = make_parser(self._stage)
         self.heard_at = time.monotonic()
 
     def poll(self, last: bool = False) -> None:

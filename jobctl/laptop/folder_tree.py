@@ -48,7 +48,6 @@ class FolderTree:
         folder: Path,
         found: Remembered,
         is_new: bool,
-        commit: Callable[[], str | None],
         follow: bool,
     ) -> None:
         self.folder = folder
@@ -57,7 +56,7 @@ class FolderTree:
         self.is_new = is_new
         self.follow_links = follow
         self.listing = found.listing
-        self._commit = commit
+        self.ask_commit: Callable[[], str | None] = lambda: None
         odd = [(name, kind) for name, kind in zip(found.names, found.kinds, strict=True) if kind in "-?p"]
         self.pointers = tuple(name for name, kind in odd if kind == "p")
         rows = [LeftOut(row[0], tuple(row[1]), *row[2:]) for row in found.left_out]
@@ -68,7 +67,7 @@ class FolderTree:
 
     @property
     def commit(self) -> str | None:
-        return self._commit()
+        return self.ask_commit()
 
     def contents(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         for entry in entries:
@@ -108,11 +107,11 @@ class Reading:
         self.last = self.cache.load(self.key)
         self._keys = self._look(self.last.names) if self.last else array("q")
 
-    def tree(self, listed: Listed, commit: Callable[[], str | None] = lambda: None) -> FolderTree:
+    def tree(self, listed: Listed) -> FolderTree:
         """Raises InputError for a file that cannot be read."""
         last = self.last
         if last and listed.names is None and self._keys == last.keys:
-            return FolderTree(self.folder, last, False, commit, self.follow_links)
+            return FolderTree(self.folder, last, False, self.follow_links)
         left_out = [[row.reason, row.paths, row.files, row.size_bytes] for row in listed.left_out]
         if last and listed.names is None:
             names, left_out = last.names, last.left_out
@@ -128,7 +127,7 @@ class Reading:
         if last:
             found = replace(found, base=_base(last.manifest, found.manifest) if is_new else last.base)
         self.cache.save(self.key, found)
-        return FolderTree(self.folder, found, is_new, commit, self.follow_links)
+        return FolderTree(self.folder, found, is_new, self.follow_links)
 
     def _look(self, names: list[str]) -> array[int]:
         return read_keys(self.base, names, follow_links=self.follow_links)

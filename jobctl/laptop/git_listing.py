@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from jobctl.errors import CodeSourceError
@@ -23,7 +21,7 @@ from jobctl.plan.manifest import LeftOut
 NOT_CHECKED_OUT = "a submodule that is not checked out; git submodule update --init --recursive"
 A_REPOSITORY = "a git repository of its own, no submodule"
 _LIST = ("ls-files", "-z", "--stage", "--others", "-t", "--exclude-standard")
-_STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no", "--", ".")
+_STATUS = ("status", "--porcelain", "--no-renames", "--untracked-files=no", "--", ".")
 
 
 @dataclass
@@ -43,7 +41,7 @@ class Question:
         self._listing = _start(folder, *_LIST)
         # A folder that a repository around it ignores (a build or scratch folder) is no part of that repository.
         self._ignored = None if _is_checked_out(folder) else _start(folder, "check-ignore", "--quiet", ".")
-        self._status = _start(folder, *_STATUS)
+        self._head = _start(folder, "rev-parse", "--verify", "--quiet", "HEAD")
 
     def answer(self, remembered: Any) -> Listing | None:
         """What belongs to the folder; None where no repository has a say in it.
@@ -54,21 +52,21 @@ class Question:
         output = _end(self._listing)
         ignored = _end(self._ignored) is not None
         if output is None or ignored:
-            _end(self._status)
+            _end(self._head)
             if output is None:
                 _check_no_repository(self._folder)
             return None
         return _listing(self._folder, output, remembered)
 
-    def commit(self, listing: Listing) -> Callable[[], str | None]:
-        """Gives the commit that is checked out, "+" behind it where there is uncommitted work; None: there is none yet.
+    def head(self) -> str | None:
+        """The commit that is checked out; None: there is none yet. To be asked once, after `answer`."""
+        return (_end(self._head) or b"").decode().strip() or None
 
-        git thinks about it while other things are done; who asks waits for the answer.
-        """
-        answer: Future[bytes | None] = Future()
-        Thread(target=lambda: answer.set_result(_end(self._status)), daemon=True, name="jobctl-git-status").start()
-        untracked = any(row[2] for row in listing.said)
-        return lambda: _parse_status(answer.result() or b"", untracked)
+
+def ask_status(folder: Path, head: str, listing: Listing) -> str:
+    """The commit `head`, "+" behind it where there is uncommitted work."""
+    untracked = any(row[2] for row in listing.said)
+    return head + ("+" if untracked or _end(_start(folder, *_STATUS)) else "")
 
 
 def _listing(folder: Path, output: bytes, remembered: Any) -> Listing:
@@ -150,15 +148,6 @@ def ask_ignored(folder: Path, prefixes: Iterable[str]) -> list[str]:
         ).stdout
         names += [prefix + os.fsdecode(row) for row in output.split(b"\0") if row]
     return names
-
-
-def _parse_status(output: bytes, untracked: bool) -> str | None:
-    rows = output.split(b"\0")
-    heads = [row for row in rows if row.startswith(b"# branch.oid ")]
-    commit = heads[0].rpartition(b" ")[2].decode() if heads else ""
-    if not commit or commit == "(initial)":
-        return None
-    return commit + ("+" if untracked or any(row and not row.startswith(b"# ") for row in rows) else "")
 
 
 def _start(folder: Path, *args: str) -> subprocess.Popen[bytes] | None:

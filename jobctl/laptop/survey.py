@@ -28,7 +28,7 @@ def survey(tree: TreeSource, exclude: tuple[str, ...]) -> tuple[LeftOut, ...]:
         ignored: list[str] = []
         histories = [".git"]
     else:
-        question.commit(answer)()
+        question.head()
         prefixes = [row[0] for row in answer.said if row[1] is not None]
         names, ignored, histories = answer.names, ask_ignored(folder, prefixes), [f"{at}.git" for at in prefixes]
     own = [name for name in names if name != OUTPUT and not name.startswith(OUTPUT + "/")]

@@ -115,6 +115,18 @@ class TreeCache:
                 self._forget_old()
             _write(path, hashlib.sha256(body).hexdigest().encode() + body)
 
+    def note(self, key: str) -> Any:
+        """What was noted beside; None: nothing."""
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads(self._path(key).with_suffix(".note").read_bytes())
+        return None
+
+    def save_note(self, key: str, note: Any) -> None:
+        """A little more about a folder, as JSON."""
+        if not self._read_only:
+            with contextlib.suppress(OSError):
+                _write(self._path(key).with_suffix(".note"), json.dumps(note).encode("ascii"))
+
     def _path(self, key: str) -> Path:
         return self._folder / (hashlib.sha256(os.fsencode(key)).hexdigest()[:32] + ".tree")
 

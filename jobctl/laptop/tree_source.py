@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Any, Protocol
 
 from jobctl.errors import InputError
 from jobctl.laptop.folder_tree import FolderTree, Listed, Reading
-from jobctl.laptop.git_listing import Question
+from jobctl.laptop.git_listing import Listing, Question, ask_status
 from jobctl.laptop.tree_cache import TreeCache
 from jobctl.laptop.walk import list_folders
 from jobctl.plan.manifest import Base, Entry, LeftOut, Manifest
@@ -68,7 +70,34 @@ def make_working_tree(folder: Path, exclude: Iterable[str], cache: TreeCache) ->
         listed = Listed(answer.said, None)
     else:
         listed = _chosen(answer.said, answer.names, answer.left_out, patterns)
-    return reading.tree(listed, question.commit(answer))
+    tree = reading.tree(listed)
+    tree.ask_commit = _commit(folder, question.head(), answer, tree, reading)
+    return tree
+
+
+def _commit(
+    folder: Path, head: str | None, listing: Listing, tree: FolderTree, reading: Reading
+) -> Callable[[], str | None]:
+    """Whether there is uncommitted work follows from the commit, what git lists, and the files: where these are what
+    they were, git is not asked again; else it thinks about it while other things are done.
+    """
+    if head is None:
+        return lambda: None
+    state = [head, tree.manifest.digest, listing.said]
+    if (noted := reading.cache.note(reading.key)) and noted[0] == state:
+        return lambda: str(noted[1])
+    answer: Future[str | None] = Future()
+
+    def ask() -> None:
+        try:
+            commit = ask_status(folder, head, listing)
+            reading.cache.save_note(reading.key, [state, commit])
+            answer.set_result(commit)
+        except BaseException as error:
+            answer.set_exception(error)
+
+    Thread(target=ask, name="jobctl-git-status").start()
+    return answer.result
 
 
 def _chosen(said: Any, names: Iterable[str], left_out: Iterable[LeftOut], patterns: tuple[str, ...]) -> Listed:

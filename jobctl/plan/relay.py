@@ -11,3 +11,11 @@ def relay_wins(lacking: int, having: int, size_bytes: int) -> bool:
     machine more than once, and where one has it already none need to.
     """
     return size_bytes >= WORTH_BYTES and lacking >= 1 and lacking + having >= 2
+
+
+def hop_loses(hop_bytes_per_s: float, uplink_bytes_per_s: float, lacking: int) -> bool:
+    """Whether a hop is so slow that its host gets the rest sooner from this machine, which `lacking` hosts then share.
+
+    Twice as soon at least: what is seen of either line is rough, and the uplink is somebody's who works.
+    """
+    return hop_bytes_per_s < uplink_bytes_per_s / max(1, lacking) / 2

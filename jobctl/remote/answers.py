@@ -87,6 +87,13 @@ class Answer:
             raise self._wrong(name)
         return value
 
+    def positions(self, name: str) -> dict[str, int]:
+        """File -> offset in it."""
+        found = self._fields.get(name)
+        if not isinstance(found, dict) or not all(type(offset) is int and offset >= 0 for offset in found.values()):
+            raise self._wrong(name)
+        return found
+
     def indexes(self, name: str, count: int) -> list[int]:
         """Different numbers from 0 to `count` - 1."""
         found = self.items(name)
@@ -124,6 +131,13 @@ class Answer:
         if isinstance(row, dict) and isinstance(row.get("error"), dict):
             raise HostProgramError(str(row["error"].get("message")), where=self._host)
         return None if row is None else self._status(row)
+
+    def pictures(self) -> list[tuple[str, int, str]]:
+        """(path, size in bytes, artifact name). Where the paths lead is not checked here."""
+        rows = self.items("rows")
+        if not all(isinstance(row, list) and [type(cell) for cell in row] == [str, int, str] for row in rows):
+            raise self._wrong("rows")
+        return [(row[0], row[1], row[2]) for row in rows]
 
     def artifacts(self) -> list[tuple[Entry, str]]:
         """Files that can be pulled, each with its artifact's name. Where their paths lead is not checked here."""

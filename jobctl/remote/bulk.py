@@ -23,7 +23,7 @@ from jobctl.remote.spans import SMALL_BYTES, Span, cut, packs
 
 _WORTH_BYTES = 8 << 20
 """Less goes with the list of files, in fewer round trips."""
-_AHEAD = 4  # frames under way that the host has not confirmed, for each of two threads a connection
+_AHEAD = 2  # frames under way that the host has not confirmed, for each of two threads a connection
 
 Progress = Callable[[int, int], None]
 """Called with (bytes sent, bytes to send)."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 from jobctl.errors import HostError
 from jobctl.remote.channel import HostChannel, open_host_channel
@@ -26,19 +28,69 @@ def make_transport(host: Host, *, ask: bool) -> Transport:
 
 
 @contextmanager
+def keep_open() -> Iterator[None]:
+    """Within it a host is connected to once, however often it is asked for: one caller after another gets the channel.
+
+    For commands that do several things with a host, such as a submit that is then followed.
+    """
+    with ExitStack() as stack:
+        token = _kept.set(_Kept(stack))
+        try:
+            yield
+        finally:
+            _kept.reset(token)
+
+
+@contextmanager
 def connect(host: Host, *, ask: bool = True) -> Iterator[HostChannel]:
     """One connection and one channel, closed at the end. Raises the HostErrors.
 
     `ask=False` where several hosts are connected at once: nobody could tell which one a question is from.
     """
+    kept = _kept.get()
+    if kept is None:
+        with _connect(host, ask) as channel:
+            yield channel
+    else:
+        with _naming(host):
+            yield kept.channel(host, ask)
+
+
+@dataclass
+class _Kept:
+    """Closed with `stack`. A channel that was lost is opened anew by who asks next."""
+
+    stack: ExitStack
+    channels: list[tuple[Host, HostChannel]] = field(default_factory=list)
+
+    def channel(self, host: Host, ask: bool) -> HostChannel:
+        for known, channel in self.channels:
+            if known == host and not channel.lost:
+                return channel
+        channel = self.stack.enter_context(_connect(host, ask))
+        self.channels.append((host, channel))
+        return channel
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def _connect(host: Host, ask: bool) -> Iterator[HostChannel]:
     transport = make_transport(host, ask=ask)
     try:
-        with open_host_channel(transport, root=host.work_dir, python=host.python) as channel:
+        with _naming(host), open_host_channel(transport, root=host.work_dir, python=host.python) as channel:
             yield channel
+    finally:
+        transport.close()
+
+
+@contextmanager
+def _naming(host: Host) -> Iterator[None]:
+    """The way to a host has names of its own (addresses, jump hosts); the user knows it by that of the inventory."""
+    try:
+        yield
     except HostError as error:
-        # The way to a host has names of its own (addresses, jump hosts); the user knows it by that of the inventory.
         if host.name not in error.where:
             error.where = f"{host.name}: {error.where}" if error.where else host.name
         raise
-    finally:
-        transport.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,15 +64,20 @@ def in_batches(
 ) -> Iterator[list[Outcome[Item, Value]]]:
     """As `ask_each`, in lists, each in the order of the items: first those that came before it was quiet for `quiet_s`
     (which may be none; None: all), then the others as they come.
+
+    Where answers take long, as over a slow line, the others are waited for as long again.
     """
     with _Questions(items, question, at_once) as questions:
         left = len(items)
-        first = True
+        first, began = True, time.monotonic()
         while left:
             batch: list[Outcome[Item, Value]] = [] if first else [questions.next()]
+            patience_s = quiet_s if first else 0.0
             with suppress(queue.Empty):
                 while len(batch) < left:
-                    batch.append(questions.next(quiet_s if first else 0.0))
+                    batch.append(questions.next(patience_s))
+                    if first and quiet_s is not None:
+                        patience_s = max(quiet_s, time.monotonic() - began)
             first = False
             left -= len(batch)
             yield in_order(batch)

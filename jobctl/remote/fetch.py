@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 """Called with ("pull", bytes here, bytes in all)."""
 
 _AT_ONCE = 128  # files that are open
-_WINDOW = 4  # frames of a megabyte that may wait for the disk, for each of two threads of each of five connections
+_WINDOW = 2  # frames of a megabyte that may wait for the disk, of each of two threads of each of five connections
 
 
 class Fetch:

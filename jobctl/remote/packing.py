@@ -4,9 +4,10 @@ Whether it does is measured in each transfer. A frame is tried by its first slic
 byte and how much smaller it becomes. Against that stands what the link takes a byte: at first by the round trip, since
 a connection carries a window of 2 MiB in one, from then on by what the host says it has received.
 
-Measured on one core at 2.4 GHz (Python 3.11): Python sources become 3.4 times smaller at 75 MB/s, PNG and random bytes
-not smaller at 45 MB/s. paramiko carries 150 to 200 MB/s to the same machine: there compression would halve it. At 50 ms
-(34 MB/s at most), and at 100 Mbit/s and less, sources arrive 2 to 3 times sooner, and pictures go as they are.
+Measured (zlib's own time on a core of an AMD EPYC, Python 3.11): sources of Python become 3.6 times smaller at 137
+MB/s, random bytes (pictures) not smaller at 49 MB/s; a try of 16 KiB takes 0.1 to 0.2 ms. By that a megabyte of sources
+takes 80 ms at 100 Mbit/s as it is, and 30 ms compressed; at 150 MB/s and more, on the same machine, it would only cost.
+Where both cores were busy, compression cost at 50 ms, too: the try, which measures the time that passes, saw that.
 """
 
 from __future__ import annotations

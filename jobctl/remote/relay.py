@@ -8,6 +8,7 @@ hop has ended, however it has, the host is sent what it still lacks over its own
 from __future__ import annotations
 
 import threading
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 
 from jobctl.errors import ChangedHostKey, JobctlError, TransferError
 from jobctl.laptop.tree_source import TreeSource
-from jobctl.plan.relay import relay_wins
+from jobctl.plan.relay import WORTH_BYTES, hop_loses, relay_wins
 from jobctl.remote.answers import Answer
 from jobctl.remote.channel import Exchange, HostChannel
 from jobctl.remote.fanout import Outcome, ask_each, in_order
@@ -24,6 +25,7 @@ from jobctl.remote.sync import Sent, send_tree
 
 _LOOK_S = 0.05
 _END_S = 2.0
+_PACE_S = 3.0  # a shorter look at a line says little
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is sent and where to, bytes sent, bytes to send)."""
@@ -76,13 +78,31 @@ def _send(channel: HostChannel, tree: TreeSource, told: Told, *, alone: bool = F
 
 @dataclass
 class _Place:
-    """A host of the chain. `ready`: it has said where it can be reached, or that it cannot. `out`: it gets no more."""
+    """A host of the chain. `ready`: it has said where it can be reached, or that it cannot. `whole`: it has the tree.
+    `out`: it gets no more of it.
+    """
 
     channel: HostChannel
     identity: Identity = field(default_factory=make_identity)
     ready: threading.Event = field(default_factory=threading.Event)
     has_manifest: bool = False
+    whole: bool = False
     out: bool = False
+
+
+class _Pace:
+    """How fast a hop is, from when on nothing holds it up but itself."""
+
+    def __init__(self) -> None:
+        self._began: tuple[float, int] | None = None
+        self.bytes_per_s: float | None = None
+
+    def see(self, done: int) -> None:
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, done
+        elif now - self._began[0] > _PACE_S:
+            self.bytes_per_s = (done - self._began[1]) / (now - self._began[0])
 
 
 class _Chain:
@@ -98,6 +118,8 @@ class _Chain:
         self._digest = tree.manifest.digest
         self._manifest = zlib.compress(tree.manifest.data, 1)
         self._places[0].ready.set()
+        self._places[0].whole = bool(head)
+        self._uplink_bytes_per_s: float | None = None
 
     @property
     def way(self) -> str:
@@ -113,7 +135,12 @@ class _Chain:
         try:
             if number > 0:
                 self._serve_by(self._places[number - 1], place)
-            return _send(channel, self._tree, self._told)
+            began = time.monotonic()
+            sent = _send(channel, self._tree, self._told)
+            if sent.size_bytes >= WORTH_BYTES:
+                self._uplink_bytes_per_s = sent.size_bytes / (time.monotonic() - began)
+            place.whole = True
+            return sent
         except BaseException:
             place.out = True
             raise
@@ -161,17 +188,22 @@ class _Chain:
     def _watch(self, before: _Place, passing: Exchange, receiving: Exchange, label: str) -> None:
         """Until the receiving host says that it has all of it. Raises what either host says of an error."""
 
+        pace = _Pace()
+
         def passes(timeout_s: float) -> bool:
             passed = passing.receive(timeout_s).header
             answer = Answer(before.channel.host, passed)
             self._told.progress(label, answer.integer("passed"), answer.integer("total"))
+            if before.whole:
+                pace.see(answer.integer("passed"))
             return bool(passed.get("more"))
 
         more = True
         while not before.out:
             with suppress(TimeoutError):
-                while more:
-                    more = passes(_LOOK_S)
+                more = more and passes(_LOOK_S)
+            if more:
+                self._check(pace)
             with suppress(TimeoutError):
                 if not receiving.receive(_LOOK_S).header.get("more"):
                     break
@@ -180,6 +212,13 @@ class _Chain:
         with suppress(TimeoutError, JobctlError):  # it has it, whatever becomes of the other
             while more:
                 more = passes(_END_S)
+
+    def _check(self, pace: _Pace) -> None:
+        """Raises TransferError where the rest comes sooner from here."""
+        lacking = sum(not place.whole and not place.out for place in self._places)
+        hop, uplink = pace.bytes_per_s, self._uplink_bytes_per_s
+        if hop is not None and uplink is not None and hop_loses(hop, uplink, lacking):
+            raise TransferError(f"{hop / 1e6:.1f} MB/s between them, {uplink / 1e6:.1f} MB/s from here")
 
 
 def _give_up(receiving: Exchange) -> None:

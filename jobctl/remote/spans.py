@@ -9,7 +9,7 @@ from jobctl.plan.manifest import Entry
 
 SMALL_BYTES = 1 << 20
 """Up to this size a file is kept in memory until it is whole, and is not cut."""
-_SPAN_BYTES = 16 << 20
+_SPAN_BYTES = 4 << 20
 _PACK_BYTES, _PACK_FILES = 4 << 20, 256
 
 

@@ -29,6 +29,7 @@ from jobctl.spec.fields import (
     RelativePath,
     one_of,
 )
+from jobctl.spec.metric_pattern import MetricPattern
 from jobctl.spec.owned_env import check_not_owned
 
 BUILTIN_STEPS = ("code", "environment")
@@ -207,6 +208,10 @@ class Stage(Part):
         None, ge=1, description="So many training lines in a row whose loss is not finite fail the stage."
     )
     checkpoints: Checkpoints | None = Field(None, description="Its checkpoints, and how it goes on from one.")
+    metrics: tuple[MetricPattern, ...] = Field(
+        (),
+        description="How to read the metrics of another trainer out of its lines. Default: as PaddleSeg prints them.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Stage:

@@ -167,7 +167,7 @@ def test_a_host_that_is_gone_takes_no_other_with_it(fit_house: House, tmp_path: 
     hosts["gone"] = {"address": "127.0.0.1", "port": 1, "user": "alice"}
     (tmp_path / "inventory.yaml").write_text(json.dumps({"hosts": hosts}))
     config = write_job(tmp_path, **QUIET)
-    done = jobctl(tmp_path, "doctor", "-i", "inventory.yaml", "--config", config.name, "--json")
+    done = jobctl(tmp_path, "doctor", "box", "gone", "-i", "inventory.yaml", "--config", config.name, "--json")
     assert done.returncode == 3
     found = {row["host"]: row["checks"] for row in json.loads(done.stdout)["data"]["hosts"]}
     assert {check["verdict"] for check in found["gone"]} == {"failed", "skipped"}
@@ -299,11 +299,11 @@ def test_memory_that_may_not_be_locked_is_told_between_several_hosts(with_pam: H
     may_raise = subprocess.run(["sh", "-c", "ulimit -l unlimited"], capture_output=True).returncode == 0
     hosts = json.loads(with_pam.inventory())["hosts"]
     (tmp_path / "inventory.yaml").write_text(json.dumps({"hosts": {**hosts, "twin": hosts["box"]}}))
-    box, _ = api.doctor(tmp_path / "inventory.yaml", config=write_job(tmp_path, **QUIET))
+    box, _ = api.doctor(tmp_path / "inventory.yaml", ["box", "twin"], config=write_job(tmp_path, **QUIET))
     check = checks_of(box)["locked_memory"]
     assert (check.verdict, check.found) == ("warning", "65.5 kB of memory may be locked")
     assert with_pam.as_user(check.remedy).returncode == 0
-    box, _ = api.doctor(tmp_path / "inventory.yaml", config=write_job(tmp_path, **QUIET))
+    box, _ = api.doctor(tmp_path / "inventory.yaml", ["box", "twin"], config=write_job(tmp_path, **QUIET))
     with_pam.as_root("rm /etc/security/limits.d/*-site.conf /etc/security/limits.d/90-jobctl.conf")
     again = checks_of(box)["locked_memory"]
     if may_raise:

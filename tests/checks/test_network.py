@@ -142,13 +142,13 @@ def test_another_host_that_cannot_be_reached_from_this_one_is_told(offline: Offl
     hosts = json.loads(offline.house.inventory())["hosts"]
     hosts["other"] = {"address": offline.server, "port": offline.port, "user": "alice"}
     (offline.folder / "two.yaml").write_text(json.dumps({"hosts": hosts}))
-    box, _ = api.doctor(offline.folder / "two.yaml", config=write_job(offline.folder, **QUIET))
+    box, _ = api.doctor(offline.folder / "two.yaml", ["box", "other"], config=write_job(offline.folder, **QUIET))
     check = checks_of(box)["peers"]
     assert check.verdict == "failed"
     assert f"other ({offline.server}:{offline.port}): Network is unreachable" in check.found
     assert "unreachable" in (said := offline.house.as_user(check.remedy)).stdout + said.stderr
     offline.connect()
-    box, _ = api.doctor(offline.folder / "two.yaml", config=write_job(offline.folder, **QUIET))
+    box, _ = api.doctor(offline.folder / "two.yaml", ["box", "other"], config=write_job(offline.folder, **QUIET))
     again = checks_of(box)["peers"]
     assert again.verdict == "ok"
     assert "whether a firewall lets a training's ports through is not known" in again.found

@@ -139,6 +139,7 @@ def test_json_shapes_are_those_of_real_answers(local_run: tuple[Lab, str]) -> No
         "status": ["status", run_id],
         "logs": ["logs", run_id],
         "pull": ["pull", run_id],
+        "report": ["report", run_id],
         "adopt": ["adopt", "-i", str(lab.inventory)],
         "gc": ["gc", "-i", str(lab.inventory)],
         "doctor": ["doctor", "-i", str(lab.inventory)],

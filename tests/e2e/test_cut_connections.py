@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import random
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.lab import Lab, killed_on_failure, python
+from tests.remote.tcp import listening, relay
 from tests.sshd import Sshd, running_sshd
 
 SPEAK = """
@@ -82,6 +86,62 @@ def test_a_followed_log_arrives_whole_although_the_connection_is_cut_again_and_a
     assert follower.returncode == 0, told
     assert told.count("connecting again") >= 3
     assert bytes(received) == (lab.work_dir / "runs" / run_id / "logs" / "train.log").read_bytes()
+
+
+SPEAK_MUCH = """
+import os, random
+draw = random.Random(50)
+folder = os.path.join(os.environ["JOBCTL_RUN_DIR"], "log", "train-1")
+os.makedirs(folder)
+logs = [open(os.path.join(folder, "workerlog.%d" % rank), "wb") for rank in range(3)]
+for number in range(12000):
+    line = draw.randbytes(draw.randrange(300)).hex().encode() + b"\\n"
+    os.write(1, line)
+    for log in logs:
+        log.write(b"%d " % number + line)
+"""
+
+
+@pytest.mark.parametrize(("most", "ranks"), [(50, []), (12, ["--rank", "all"])], ids=["the stage's log", "all ranks"])
+def test_a_log_that_is_cut_at_random_moments_arrives_byte_by_byte(
+    ssh_lab: Lab, sshd: Sshd, most: int, ranks: list[str]
+) -> None:
+    lab, draw = ssh_lab, random.Random(6)
+    lab.inventory.write_text(sshd.inventory("box", work_dir=str(lab.work_dir)))
+    lab.write_config(python(SPEAK_MUCH))
+    run_id = lab.submit()
+    lab.wait(run_id)
+    run_dir = lab.work_dir / "runs" / run_id
+    size = (run_dir / "logs" / "train.log").stat().st_size
+    cuts = 0
+
+    def handle(sock: socket.socket) -> None:
+        """Passes on to the server; the first connections end in the middle of what it says."""
+        nonlocal cuts
+        after = None
+        if cuts < most:
+            cuts += 1
+            after = draw.randrange(3000, size // most)
+        relay(sshd.port, after)(sock)
+
+    with listening(handle) as port:
+        record = next((lab.laptop / "records" / "runs").glob("*.json"))
+        known = record.parent / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{port} {sshd.public_host_key}\n")
+        told = json.loads(record.read_text())
+        told["host"].update(port=port, known_hosts=str(known))
+        record.write_text(json.dumps(told))
+        done = subprocess.run(
+            lab.argv("logs", "-f", run_id, *ranks), cwd=lab.laptop, env=lab.environment(), capture_output=True
+        )
+    assert done.returncode == 0, done.stderr
+    assert cuts == most
+    if not ranks:
+        assert done.stdout == (run_dir / "logs" / "train.log").read_bytes()
+    for rank in range(3) if ranks else ():
+        mark = b"[%d] " % rank
+        mine = b"".join(line[len(mark) :] for line in done.stdout.splitlines(keepends=True) if line.startswith(mark))
+        assert mine == (run_dir / "log" / "train-1" / f"workerlog.{rank}").read_bytes()
 
 
 def test_the_run_outlives_every_session_and_the_server_itself(ssh_lab: Lab, sshd: Sshd) -> None:

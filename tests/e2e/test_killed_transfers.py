@@ -92,20 +92,24 @@ def kill_host_programs(sshd: Sshd) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def kill_again_and_again(lab: Lab, sshd: Sshd, wire: Wire, *args: str) -> None:
-    """The command, killed at random places of what is left of its way; a side in turns."""
-    chance = random.Random(20261128)
-    for number in range(KILLS):
-        before = wire.count
-        process = subprocess.Popen(
-            lab.argv(*args), cwd=lab.laptop, env=lab.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        wire.wait_for(before + chance.randrange(SIZE // 5, SIZE // 3), process)
+def kill_again_and_again(
+    lab: Lab, sshd: Sshd, wire: Wire, *args: str, size: int = SIZE, kills: int = KILLS, seed: int = 20261128
+) -> None:
+    """The command, killed at random places of its way, of which each time `size` / `kills` is left; a side in turns."""
+    chance = random.Random(seed)
+    process: subprocess.Popen[bytes] | None = None
+    for number in range(kills):
+        if process is None or process.poll() is not None:
+            argv, none = lab.argv(*args), subprocess.DEVNULL
+            process = subprocess.Popen(argv, cwd=lab.laptop, env=lab.environment(), stdout=none, stderr=none)
+        wire.wait_for(wire.count + chance.randrange(size * 2 // (3 * kills), size * 4 // (3 * kills)), process)
         if number % 2:
-            kill_host_programs(sshd)
+            kill_host_programs(sshd)  # a pull connects again by itself
         else:
             process.kill()
-        process.communicate(timeout=120)
+            process.wait()
+    assert process is not None
+    process.wait(120)
     lab.run(*args)
 
 

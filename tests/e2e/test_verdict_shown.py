@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobctl.cli.verdict_words import few_words, sentence
+from jobctl.monitor.verdict_words import few_words, sentence
 from tests.e2e.lab import Lab, python
 
 LONG = "ValueError: " + "x" * 100

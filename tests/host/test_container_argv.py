@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobctl.host.ascend_parts import NoDevice, groups_of, node_numbers
+from jobctl.host.cards import device_files
 from jobctl.host.container_argv import ENVIRON_SCRIPT, Box, Mount, environ_bytes, run_argv
 from jobctl.host.container_parts import pip_settings
 from jobctl.host.engine import problem_of
@@ -55,11 +56,12 @@ def test_a_step_has_no_standard_input_and_its_exit_code_is_kept() -> None:
 def test_cards_are_counted_among_the_nodes_that_are_there(tmp_path: Path) -> None:
     for name in ("davinci0", "davinci1", "davinci4", "davinci10", "davinci_manager"):
         (tmp_path / name).touch()
-    assert node_numbers([0, 2, 3], tmp_path) == [0, 4, 10]
+    nodes = device_files(tmp_path)
+    assert node_numbers([0, 2, 3], nodes) == [0, 4, 10]
     with pytest.raises(NoDevice, match=r"more cards than there are /dev/davinci\* \(4\)"):
-        node_numbers([4], tmp_path)
+        node_numbers([4], nodes)
     with pytest.raises(NoDevice, match=r"no /dev/davinci\*"):
-        node_numbers([0], tmp_path / "none")
+        node_numbers([0], device_files(tmp_path / "none"))
 
 
 def test_a_node_that_only_its_group_may_use_names_that_group(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobctl.host.frames import CHUNK
+from jobctl.host.log_starts import start_of_tail
 from jobctl.host.logs import LogReader
 from tests.host.runs import make_job, python_stage
 
@@ -30,9 +31,9 @@ def test_a_tail_has_as_many_lines_as_were_asked_for(weird_path: Path, texts: tup
     (weird_path / "job.json").write_text(json.dumps(make_job("tail", stages)))
     for name, text in zip("ab", texts, strict=True):
         (weird_path / "logs" / f"{name}.log").write_bytes(text)
-    reader = LogReader(weird_path, None, None)
+    paths = [weird_path / file for file, _ in LogReader(weird_path, None, None).files()]
     lines = [line for text in texts for line in text.splitlines(keepends=True)]
     for wanted in range(7):
-        at, offset = reader.start_of_tail(wanted)
+        at, offset = start_of_tail(paths, wanted)
         left = (b"", *texts, b"")[at + 1][offset:] + b"".join(texts[at + 1 :])
         assert left == b"".join(lines[max(0, len(lines) - wanted) :])

@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import random
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,10 @@ def put(partial: Partial, index: int) -> None:
     partial.put(index * PIECE, memoryview(CONTENT)[index * PIECE : (index + 1) * PIECE])
 
 
-def put_in_disorder(folder: Path, seed: int) -> None:
+def put_in_disorder(folder: Path, seed: int, opened: Barrier | None = None) -> None:
     partial = open_partial(folder)
+    if opened:
+        opened.wait(60)
     order = list(range(10))
     random.Random(seed).shuffle(order)
     for index in order:
@@ -38,11 +41,13 @@ def put_in_disorder(folder: Path, seed: int) -> None:
 
 
 def test_several_processes_bring_the_same_file_and_one_finishes_it(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork" if os.name == "posix" else None)
-    workers = [context.Process(target=put_in_disorder, args=(tmp_path, seed)) for seed in range(3)]
+    context = multiprocessing.get_context("fork")
+    opened = context.Barrier(4)
+    workers = [context.Process(target=put_in_disorder, args=(tmp_path, seed, opened)) for seed in range(3)]
     partial = open_partial(tmp_path)
     for worker in workers:
         worker.start()
+    opened.wait(60)
     while not partial.hash_on():
         pass
     assert partial.verify()

@@ -16,6 +16,7 @@ import pytest
 from jobctl.host import results
 from jobctl.host.catch_up import missed_records
 from jobctl.host.follow import Follower
+from jobctl.host.log_starts import start_of_tail
 from jobctl.host.logs import LogReader
 from jobctl.host.rotate import RotatedLog, Rotation, segments
 from jobctl.host.server import Request
@@ -118,7 +119,7 @@ def test_a_tail_reaches_into_what_was_archived(run_dir: Path, tail: int) -> None
     log.write_bytes(text)
     rotate(log)
     reader = LogReader(run_dir, None, None)
-    _, offset = reader.start_of_tail(tail)
+    _, offset = start_of_tail([log], tail)
     got = b""
     while piece := reader.read("logs/s.log", offset + len(got)):
         got += piece

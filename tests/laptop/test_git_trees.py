@@ -77,14 +77,27 @@ def test_submodules_come_with_their_own_submodules_and_one_that_is_not_checked_o
 
 
 def test_work_in_a_submodule_that_was_not_committed_is_sent_and_told(repository: Path, cache: TreeCache) -> None:
-    before = make_working_tree(repository, (), cache)
+    clean = make_working_tree(repository, (), cache).commit
     (repository / "third party" / "deep er" / "core.py").write_bytes(b"changed")
     changed = make_working_tree(repository, (), cache)
-    assert changed.is_new and changed.commit == f"{before.commit}+"
+    assert changed.is_new and changed.commit == f"{clean}+"
+    assert make_working_tree(repository, (), cache).commit == f"{clean}+", "remembered"
     (repository / "third party" / "new.py").write_bytes(b"new")
     (repository / "third party" / "new.tmp").write_bytes(b"ignored there")
     tree = make_working_tree(repository, (), cache)
-    assert paths(tree) == {*SENT, "third party/new.py"} and tree.commit == f"{before.commit}+"
+    assert paths(tree) == {*SENT, "third party/new.py"} and tree.commit == f"{clean}+"
+
+
+def test_the_commit_is_asked_again_when_it_was_committed(repository: Path, cache: TreeCache) -> None:
+    """Then no file has changed, and what git lists has: the index knows another content."""
+    (repository / "train.py").write_bytes(b"changed")
+    changed = make_working_tree(repository, (), cache)
+    assert changed.commit and changed.commit.endswith("+")
+    git(repository, "commit", "-q", "-a", "-m", "three")
+    committed = make_working_tree(repository, (), cache)
+    assert committed.commit and not committed.commit.endswith("+") and committed.manifest == changed.manifest
+    git(repository, "reset", "-q", "--soft", "HEAD~1")
+    assert make_working_tree(repository, (), cache).commit == changed.commit
 
 
 def test_what_git_lfs_has_not_fetched_is_named(repository: Path, cache: TreeCache, tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_strangers_who_knock_are_sent_away_and_hold_up_nothing(hosts: list[Host]
         with pytest.raises(TransferError):
             hosts[0].channel.call("relay_pass", **untrusted)
         with hosts[0].channel.exchange("relay_pass", **hop.params) as passing:
-            assert list(passing), "it may tell how far it is before it has ended"
+            assert [header for header, _ in passing][-1]["passed"] == tree.manifest.size_bytes
         assert hop.receiving.receive().header["known"]
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(where)
@@ -259,9 +259,10 @@ def test_no_key_of_a_hop_is_ever_on_a_disk_and_none_outlives_the_laptop(
     heard = Heard()
 
     def look(label: str, done: int, total: int) -> None:
-        for host in hosts:
-            files = [path for path in host.work_dir.rglob("*") if path.is_file() and path.stat().st_size < 100_000]
-            seen.extend(path for path in files if b"PRIVATE KEY" in path.read_bytes())
+        for path in (path for host in hosts for path in host.work_dir.rglob("*")):
+            with suppress(FileNotFoundError):  # renamed meanwhile
+                if path.is_file() and path.stat().st_size < 100_000 and b"PRIVATE KEY" in path.read_bytes():
+                    seen.append(path)
 
     heard.on_progress = look
     spread(hosts, tree, heard)
