@@ -74,12 +74,32 @@ def pull_run(
             value=", ".join(sorted(wrong)[:5]),
             hint="a disk that fails there, or a process that still writes; the other files are here",
         )
-    artifacts = _by_artifact([(entry, name) for entry, name in chosen if entry.path not in late])
+    artifacts: dict[str, tuple[str, ...]] = {}
+    for entry, name in chosen:
+        if entry.path not in late:
+            artifacts[name] = (*artifacts.get(name, ()), entry.path)
     fetched = tuple(entry.path for entry in todo.fetch if entry.path not in late)
     kept = tuple(entry.path for entry in todo.keep)
     if over is not None and len(chosen) == len(rows) and not late:
         channel.call("pulled", run_id=run_id, over=over, by=by)
     return Pulled(target.folder, fetched, kept, fetch.size_bytes, artifacts, tuple(sorted(late)), empty)
+
+
+def _choose(
+    rows: list[tuple[Entry, str]], empty: dict[str, str], only: Sequence[str], run_id: str
+) -> list[tuple[Entry, str]]:
+    """Those of the listing that are asked for. Raises InputError where none is."""
+    chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
+    if only and not chosen:
+        there = sorted({name for _, name in rows})
+        nothing = f"; no file matches: {', '.join(f'{name} ({glob})' for name, glob in empty.items())}" if empty else ""
+        raise InputError(
+            "nothing of this run matches",
+            value=", ".join(only),
+            where=run_id,
+            hint=f"it has: {', '.join(there)}{nothing}",
+        )
+    return chosen
 
 
 def _listing(channel: HostChannel, run_id: str) -> tuple[list[tuple[Entry, str]], dict[str, str], list[Any] | None]:
@@ -102,30 +122,6 @@ def _wanted(path: str, artifact: str, only: Sequence[str]) -> bool:
         artifact == pattern or fnmatch.fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/")
         for pattern in only
     )
-
-
-def _choose(
-    rows: Sequence[tuple[Entry, str]], empty: dict[str, str], only: Sequence[str], run_id: str
-) -> list[tuple[Entry, str]]:
-    """What is asked for. Raises InputError where nothing of the run is."""
-    chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
-    if only and not chosen:
-        there = sorted({name for _, name in rows})
-        nothing = f"; no file matches: {', '.join(f'{name} ({glob})' for name, glob in empty.items())}" if empty else ""
-        raise InputError(
-            "nothing of this run matches",
-            value=", ".join(only),
-            where=run_id,
-            hint=f"it has: {', '.join(there)}{nothing}",
-        )
-    return chosen
-
-
-def _by_artifact(rows: Sequence[tuple[Entry, str]]) -> dict[str, tuple[str, ...]]:
-    artifacts: dict[str, tuple[str, ...]] = {}
-    for entry, name in rows:
-        artifacts[name] = (*artifacts.get(name, ()), entry.path)
-    return artifacts
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
-from jobctl.spec.addresses import Download, check_no_credentials
+from jobctl.spec.download import Download, check_no_credentials
 from jobctl.spec.endurance import Checkpoints, Retry
 from jobctl.spec.fields import (
     Argument,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +110,62 @@ def test_a_wrong_address_is_refused_before_anything_is_sent(
     for word in words:
         assert word in said.err
     assert SECRET not in said.err and not local_lab.runs_on_host()
+
+
+STUB = """#!{python}
+import json, os, sys
+with open({heard!r}, "a") as file:
+    file.write(json.dumps(sys.argv[1:]) + "\\n")
+{then}
+"""
+
+
+@pytest.mark.parametrize("program", ["notify-send", "osascript"])
+def test_who_follows_in_a_terminal_is_told_by_the_desktop(program: str, local_lab: Lab) -> None:
+    """In place of the desktop's own program, of which there is none on a server: one that writes down its arguments."""
+    fail = "print('<b>&$(touch pwned)'); import sys, time; time.sleep(4); sys.exit('Error: <b>&$(touch pwned)')"
+    write(local_lab, None, python(fail))
+    heard_at = _put_on_path(local_lab, program, "sys.exit(1)")
+    run_id = local_lab.submit()
+    assert _in_a_terminal(local_lab, "logs", "-f", run_id) == 1
+    (argv,) = read_lines(heard_at)
+    title, text = list(argv)[-2:]
+    assert title == f"{run_id}: FAILED"
+    assert ("&lt;b&gt;&amp;$(touch pwned)" if program == "notify-send" else "<b>&$(touch pwned)") in text
+    _in_a_terminal(local_lab, "logs", "-f", run_id)
+    assert len(read_lines(heard_at)) == 1, "it was over already"
+
+
+def test_scripts_and_those_who_do_not_want_it_are_not_told(local_lab: Lab) -> None:
+    write(local_lab, None, python("pass"))
+    heard_at = _put_on_path(local_lab, "notify-send", "")
+    local_lab.run("submit", "config.yaml", "-i", str(local_lab.inventory), "--follow")
+    local_lab.env["JOBCTL_DESKTOP"] = "no"
+    assert _in_a_terminal(local_lab, "submit", "config.yaml", "-i", str(local_lab.inventory), "--follow") == 0
+    assert not heard_at.exists()
+
+
+def _put_on_path(lab: Lab, program: str, then: str) -> Path:
+    """Where it writes down what it is called with."""
+    folder, heard_at = lab.laptop.parent.parent / "bin", lab.laptop / "heard"
+    folder.mkdir()
+    (folder / program).write_text(STUB.format(python=sys.executable, heard=str(heard_at), then=then))
+    (folder / program).chmod(0o755)
+    lab.env["PATH"] = f"{folder}:{os.environ['PATH']}"
+    return heard_at
+
+
+def _in_a_terminal(lab: Lab, *args: str) -> int:
+    """The exit code of a command whose standard error is a terminal."""
+    ours, terminal = os.openpty()
+    try:
+        done = subprocess.Popen(
+            lab.argv(*args), cwd=lab.laptop, env=lab.environment(), stdout=subprocess.DEVNULL, stderr=terminal
+        )
+        os.close(terminal)
+        with suppress(OSError):  # EIO: nobody has it open any more
+            while os.read(ours, 65536):
+                pass
+        return done.wait(60)
+    finally:
+        os.close(ours)

@@ -1,4 +1,4 @@
-"""Addresses that a job names: no secrets in them, and what its stages download."""
+"""A file that a job fetches from the internet, and what no address in a job may hold."""
 
 from __future__ import annotations
 
