@@ -24,6 +24,7 @@ class Pulled:
     """What a pull did. Paths are relative to `folder`; `artifacts`: artifact name -> its files.
 
     `empty`: artifact name -> its glob, where no file of the run matches.
+    `event_files`: what was made of the metrics for TensorBoard and VisualDL.
     `changed`: what the run wrote to, or removed, each time it was fetched; pull again when the run has ended.
     """
 
@@ -34,6 +35,7 @@ class Pulled:
     artifacts: dict[str, tuple[str, ...]]
     changed: tuple[str, ...] = ()
     empty: dict[str, str] = field(default_factory=dict)
+    event_files: tuple[str, ...] = ()
 
 
 def pull_run(
