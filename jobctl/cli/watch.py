@@ -32,7 +32,7 @@ def main(run: str | None) -> None:
 
 def check_terminal() -> None:
     """Raises InputError where nothing can be drawn."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on standard error
         why = "watch draws on a terminal, and this is none"
     elif os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
         why = "watch needs a terminal that can move the cursor"

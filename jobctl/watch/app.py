@@ -122,7 +122,9 @@ class WatchApp(App[None]):
             self._say(note)
         self._write("link", words.link_words(known.link, known.seen_at, now))
         self.query_one("#link").set_class(known.link.kind == "lost", "lost")
-        self._write("stages", "\n".join(words.stage_lines(known.run.status, now, _LEFT)))
+        self.query_one("#head").set_class(known.run.status.get("state") in ("FAILED", "LOST"), "failed")
+        asked_at = now if known.link.kind == "live" else known.seen_at or now
+        self._write("stages", "\n".join(words.stage_lines(known.run.status, asked_at, _LEFT)))
         if known is not self._drawn:
             self._draw_known(known)
             self._drawn = known

@@ -30,6 +30,7 @@ class Chart(PlotextPlot):
                 plot.scatter(list(curve.x), list(curve.y), marker="braille")
             else:
                 plot.plot(list(curve.x), list(curve.y), marker="braille")
-        plot.xfrequency(3)
+            ticks = sorted({curve.x[0], (curve.x[0] + curve.x[-1]) // 2, curve.x[-1]})
+            plot.xticks(ticks, [f"{tick:.0f}" for tick in ticks])  # its own are fractions of an iteration
         plot.yfrequency(3)
         self.refresh()

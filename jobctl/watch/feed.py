@@ -89,7 +89,9 @@ class Feed:
             self._notes.append(message)
 
     def over(self) -> None:
-        self._set(link=Link("over"))
+        """From now on nobody asks for the other runs either."""
+        runs = tuple(run if run.status.get("state") in OVER else replace(run, age_s=0.0) for run in self._known.runs)
+        self._set(link=Link("over"), runs=runs)
 
     def _set(self, **news: object) -> None:
         with self._lock:

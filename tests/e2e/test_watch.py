@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from jobctl.api.listener import Silent
 from jobctl.watch.app import WatchApp
 from jobctl.watch.log_view import LogView
 from jobctl.watch.start import make_app
-from tests.e2e.lab import Lab, python
+from tests.e2e.lab import Lab, killed_on_failure, python
 from tests.sshd import Sshd, running_sshd
 from tests.watch.made import lines_of, until
 
@@ -117,19 +118,45 @@ def processes_in_the_end(sshd: Sshd) -> list[int]:
     return left
 
 
-NO_TERMINAL = {"a pipe": ({}, "this is none"), "a dumb terminal": ({"TERM": "dumb"}, "move the cursor")}
+def test_on_a_terminal_without_colours_there_are_none_and_leaving_it_says_how_the_run_is(local_lab: Lab) -> None:
+    lab = local_lab
+    lab.write_config(python("print('one line')"))
+    run_id = lab.submit()
+    lab.wait(run_id)
+    ours, theirs = os.openpty()
+    env = {**lab.environment(), "NO_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    with (
+        subprocess.Popen(lab.argv("watch"), env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process,
+        killed_on_failure(process),
+    ):
+        drawn = b""
+        while b"the run is over" not in drawn or b"one line" not in drawn:
+            drawn += os.read(ours, 65536)
+        os.write(ours, b"q")
+        while f"{run_id}: SUCCEEDED\x1b".encode() not in drawn:  # dimmed, so an escape sequence ends it
+            drawn += os.read(ours, 65536)
+    os.close(theirs)
+    os.close(ours)
+    assert process.returncode == 0
+    colours = [code for codes in re.findall(rb"\x1b\[([0-9;]*)m", drawn) for code in codes.split(b";")]
+    assert colours and not {b"38", b"48", *(b"%d" % code for code in (*range(30, 38), *range(40, 48)))} & set(colours)
+
+
+NO_TERMINAL = {"no terminal": ({}, "this is none"), "a dumb terminal": ({"TERM": "dumb"}, "move the cursor")}
 
 
 @pytest.mark.parametrize("case", NO_TERMINAL)
 def test_where_nothing_can_be_drawn_it_names_the_command_for_plain_lines(local_lab: Lab, case: str) -> None:
     environment, told = NO_TERMINAL[case]
     argv, env = local_lab.argv("watch"), {**local_lab.environment(), **environment}
-    if case == "a pipe":
-        done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if case == "no terminal":
+        done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+        code, said = done.returncode, done.stderr
     else:
         ours, theirs = os.openpty()
-        done = subprocess.run(argv, env=env, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True)
+        code = subprocess.run(argv, env=env, stdin=theirs, stdout=theirs, stderr=theirs).returncode
+        said = os.read(ours, 65536)
         os.close(theirs)
         os.close(ours)
-    assert done.returncode == 2
-    assert told in done.stderr and "jobctl logs -f" in done.stderr
+    assert code == 2
+    assert told in said.decode() and b"jobctl logs -f" in said
