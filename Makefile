@@ -64,10 +64,11 @@ bench: programs $(VENV)/.dev ## against rsync, scp, ssh scripts and fabric, as o
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --custom-compile-command "make lock" $(ARGS)
+LOCKED := demo pandas png tensorboard test check
 lock: ## resolves the requirements again (needs uv); ARGS=--upgrade for newer ones
 	$(say) "resolving requirements.lock and requirements-dev.lock"
 	@echo 'hatchling>=1.26' | $(UV_COMPILE) pyproject.toml --extra demo - -o requirements.lock
-	@$(UV_COMPILE) pyproject.toml --all-extras -c requirements.lock -o requirements-dev.lock
+	@$(UV_COMPILE) pyproject.toml $(addprefix --extra ,$(LOCKED)) -c requirements.lock -o requirements-dev.lock
 
 clean: ## removes what was built or installed here
 	@rm -rf $(VENV) jobctl-demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

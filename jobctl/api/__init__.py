@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.examining import Check, Examined, doctor
     from jobctl.api.keeping import SharedChannels, keep_open
+    from jobctl.api.listener import Listener
     from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.metrics import MetricsReader, MetricsView, series, update_metrics
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
     from jobctl.api.reporting import Reported, report
     from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, find_run, freshen, known_runs, runs, runs_as_they_come, status
+    from jobctl.api.runs import RunView, cancel, freshen, known_run, known_runs, runs, runs_as_they_come, status
     from jobctl.api.sending import Delivery, send, submit_each
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
     from jobctl.api.tidying import Tidied, Tidying, gc
+    from jobctl.api.watching import RunWatch, Sink
 
 _HOMES = {
     "Adopted": "adopting",
@@ -47,14 +49,17 @@ _HOMES = {
     "Examined": "examining",
     "HostCards": "card_table",
     "Item": "planning",
+    "Listener": "listener",
     "LogFollower": "logs",
     "MetricsReader": "metrics",
     "MetricsView": "metrics",
     "Piece": "logs",
     "RunDiagnosis": "diagnosing",
+    "RunWatch": "watching",
     "Reported": "reporting",
     "RunView": "runs",
     "SharedChannels": "keeping",
+    "Sink": "watching",
     "Submitted": "submit",
     "Tidied": "tidying",
     "Tidying": "tidying",
@@ -66,7 +71,6 @@ _HOMES = {
     "diagnose": "diagnosing",
     "diagnose_files": "diagnosing",
     "doctor": "examining",
-    "find_run": "runs",
     "follow": "results",
     "freshen": "runs",
     "gc": "tidying",
@@ -74,6 +78,7 @@ _HOMES = {
     "init": "starting",
     "job_text": "texts",
     "keep_open": "keeping",
+    "known_run": "runs",
     "known_runs": "runs",
     "lock": "locking",
     "logs": "logs",
@@ -107,6 +112,7 @@ __all__ = [
     "Examined",
     "HostCards",
     "Item",
+    "Listener",
     "LogFollower",
     "MetricsReader",
     "MetricsView",
@@ -114,7 +120,9 @@ __all__ = [
     "Reported",
     "RunDiagnosis",
     "RunView",
+    "RunWatch",
     "SharedChannels",
+    "Sink",
     "Submitted",
     "Tidied",
     "Tidying",
@@ -126,7 +134,6 @@ __all__ = [
     "diagnose",
     "diagnose_files",
     "doctor",
-    "find_run",
     "follow",
     "freshen",
     "gc",
@@ -134,6 +141,7 @@ __all__ = [
     "init",
     "job_text",
     "keep_open",
+    "known_run",
     "known_runs",
     "lock",
     "logs",

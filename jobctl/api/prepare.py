@@ -26,6 +26,7 @@ from jobctl.plan.run_spec import job_digest
 from jobctl.spec.config import apply_overrides, load_config, parse_set
 from jobctl.spec.inventory import Host, Inventory, load_inventory, pick_host
 from jobctl.spec.job import Job
+from jobctl.spec.notify import Notify
 from jobctl.spec.template import Template, load_template, make_job
 
 
@@ -53,6 +54,7 @@ class Written:
     config: Path
     template: Template
     job: Job
+    notify: Notify | None = None
 
 
 def load(config: str | Path, sets: Sequence[str] = ()) -> Written:
@@ -62,7 +64,7 @@ def load(config: str | Path, sets: Sequence[str] = ()) -> Written:
     parsed = apply_overrides(load_config(places.read_text(path, "config"), str(config)), overrides)
     folder, files = places.read_template(parsed.template, path.absolute().parent)
     template = load_template(parsed.template, files, os.fspath(folder))
-    return Written(path, template, make_job(template, parsed))
+    return Written(path, template, make_job(template, parsed), parsed.notify)
 
 
 def load_host(inventory: str | Path, name: str | None) -> Host:

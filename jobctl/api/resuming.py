@@ -7,9 +7,10 @@ import os
 from collections.abc import Sequence
 
 from jobctl.api.listener import Listener, Silent
+from jobctl.api.notifying import find_webhook_again
 from jobctl.api.runs import RunView, host_of
 from jobctl.errors import InputError
-from jobctl.laptop.records import Records
+from jobctl.laptop.records import Record, Records
 
 
 def resume(
@@ -37,11 +38,13 @@ def resume(
     tell.note(f"connecting to {record.host_name}")
     with connect(host_of(record)) as channel:
         needs = Answer(channel.host, channel.call("resume_needs", run_id=record.run_id).header)
+        webhook = _webhook(record, tell)
+        brought = {"webhook": {"url": webhook, "host": record.host_name}} if webhook else {}
         secrets = _secrets([str(name) for name in needs.items("secrets")], record.run_id)
         tell.note(f"resuming {record.run_id}")
         reply = channel.call(
             "resume",
-            json.dumps(secrets).encode() if secrets else b"",
+            json.dumps({"secrets": secrets, **brought}).encode(),
             run_id=record.run_id,
             checkpoint=checkpoint,
             stage=stage,
@@ -51,6 +54,14 @@ def resume(
         status = Answer(channel.host, reply.header).status()
     book.seen(record, status)
     return RunView(record, status)
+
+
+def _webhook(record: Record, tell: Listener) -> str | None:
+    try:
+        return find_webhook_again(record)
+    except InputError as error:  # a run is not kept from going on by that
+        tell.note(f"warning: nobody will be told of its end: {error.what}: {error.value or error.where}")
+        return None
 
 
 def _secrets(names: list[str], run_id: str) -> dict[str, str]:

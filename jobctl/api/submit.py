@@ -24,9 +24,11 @@ from typing import Any
 
 from jobctl.api import bundling, prepare
 from jobctl.api.listener import Listener, Silent
+from jobctl.api.notifying import find_webhook
 from jobctl.api.shipping import send_trees, ship
 from jobctl.api.wish import Wish, await_cards, refusal
 from jobctl.errors import ConnectionLost, InputError, JobctlError, TreeGone
+from jobctl.host.names import WEBHOOK
 from jobctl.laptop.lock_file import path_of
 from jobctl.laptop.records import Record, Records
 from jobctl.plan.container import make_container
@@ -41,6 +43,7 @@ from jobctl.remote.rate import RateLimit
 from jobctl.spec.inventory import Host
 
 _SECRETS = "secrets.json"
+_PRIVATE = (_SECRETS, WEBHOOK)
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def submit_written(
     """The same for a job that is rendered already."""
     tell = listener or Silent()
     container = make_container(written.job, target)
+    find_webhook(written.notify)  # what is wrong with it is said before anything is sent
     inputs = prepared.inputs if prepared else read_inputs(written, tell, bundle)
     _check_upgrade(upgrade, inputs)
     book, digest = records or Records(), prepare.submission_digest(written, target, inputs, wish)
@@ -229,13 +233,15 @@ def _send(
     files = make_run_files(job, written.template.helpers)
     if inputs.secrets:
         files[_SECRETS] = json.dumps(dict(inputs.secrets)).encode()
+    if webhook := find_webhook(written.notify):
+        files[WEBHOOK] = json.dumps({"url": webhook, "host": record.host_name}).encode()
     request = {
         "run_id": record.run_id,
         "spec": {**spec, "token": record.token},
         "code": shipped.code.get("tree"),
         "data": shipped.data,
         **shipped.brought,
-        "files": [[path, 0o600 if path == _SECRETS else 0o644, len(content)] for path, content in files.items()],
+        "files": [[path, 0o600 if path in _PRIVATE else 0o644, len(content)] for path, content in files.items()],
     }
     tell.note("starting the run")
     send_again = partial(send_trees, lanes, job, inputs, tell, look=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import codecs
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +11,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from jobctl.cli import show
+from jobctl.cli.desktop import tell_desktop
 from jobctl.cli.options import json_option, run_argument
 
 if TYPE_CHECKING:
     from jobctl.api import LogFollower
     from jobctl.cli.log_lines import Line
+
+
+_STILL_LOOKING_S = 2.0  # whoever has begun to follow a moment ago, perhaps a run that is over, needs no message
 
 
 def _parse_rank(ctx: click.Context, param: click.Parameter, value: str | None) -> int | str | None:
@@ -73,6 +78,7 @@ def follow_run(run: str | None, wish: Wish, *, to_stderr: bool = False) -> int:
             follow=wish.follow,
             listener=teller,
         )
+        began = time.monotonic()
         try:
             if wish.as_json:
                 _print_json(follower, wish)
@@ -83,6 +89,8 @@ def follow_run(run: str | None, wish: Wish, *, to_stderr: bool = False) -> int:
             teller.note(f"\ndetached; the run goes on. Again: jobctl logs -f {run_id}   End it: jobctl cancel {run_id}")
             return 130
         _tell_end(follower, teller, wish.follow)
+        if wish.follow and time.monotonic() - began > _STILL_LOOKING_S:
+            tell_desktop(f"{follower.record.run_id}: {follower.state}", follower.reason or "")
     return 0 if not wish.follow or follower.state == "SUCCEEDED" else 1
 
 

@@ -6,6 +6,7 @@ boot ROOT               resume the runs that a restart of the host has ended (a 
 environment RUN_DIR     build or find the run's venv (the builtin step "@host environment")
 resolve FOLDER          which versions pip would install (the request "resolve")
 code RUN_DIR            clone the run's code (the builtin step "@host code")
+webhook RUN_DIR         tell the run's web address that it is over
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ def main(argv: List[str]) -> int:
         from . import code
 
         return code.main(root, run_dir)
+    if command == "webhook":
+        from . import webhook
+
+        return webhook.main(run_dir)
     print("jobctl host program: unknown command %r" % command, file=sys.stderr)
     return 2
 

@@ -19,6 +19,7 @@ from .names import CANCEL_FILE, LOCK_VARIABLE
 from .processes import Process
 from .program import argv_of
 from .server import OpError
+from .telling import tell_of_end
 
 _START_WAIT_S = 20.0
 _LOCK_WAIT_S = 30.0
@@ -271,6 +272,7 @@ def _write_cancelled(run_dir: Path, found: Json, reason: str) -> Json:
         _record(run_dir, {"at": now, "event": "secrets_left", "reason": error.strerror})
     _record(run_dir, {"at": now, "event": "run_ended", "state": states.CANCELLED, "reason": reason})
     write_json(run_dir / "status.json", found)
+    tell_of_end(run_dir)
     return found
 
 

@@ -18,6 +18,7 @@ from . import oom, processes, retry, states
 from .ending import end_everything
 from .files import append_line, read_json, write_json
 from .names import CANCEL_FILE
+from .telling import tell_of_end
 
 _GRACE_S = 10.0
 
@@ -49,6 +50,7 @@ def keep(run_dir: Path, supervise: Callable[[], int]) -> int:
         ended = _in_words(status, begun)
         _clear_up(run_dir, child, ended)
         if os.WIFEXITED(status) or asked or not _begin_again(run_dir, ended, losses, asked):
+            tell_of_end(run_dir)
             return 1
 
 

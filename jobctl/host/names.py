@@ -8,5 +8,9 @@ CANCEL_FILE = "cancel.json"
 
 IMAGE_VARIABLE = "JOBCTL_IMAGE"
 """The environment variable that tells a step in a container the id of its image."""
+
+WEBHOOK = "webhook.json"
+"""In the run directory, mode 0600, where somebody wants to be told of its end: {"url", "host"}."""
+
 WHEELS = "wheels"
 """Folder of the run directory with the packages that a bundle brought."""

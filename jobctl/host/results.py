@@ -17,6 +17,7 @@ from . import mirrored, states
 from .control import read_job, status
 from .files import Json, read_json, write_json
 from .frames import CHUNK
+from .names import WEBHOOK
 from .objects import hash_file
 from .pack import FRAME, Pack
 from .removal import GONE
@@ -74,7 +75,7 @@ def _may_leave(run_dir: Path, file: Path) -> bool:
     inside = os.path.relpath(os.path.realpath(str(file)), os.path.realpath(str(run_dir)))
     if inside.startswith("log/"):
         return _WORKER_LOG.match(inside) is not None
-    return inside != "secrets.json" and inside.split("/")[0] != ".."
+    return inside not in ("secrets.json", WEBHOOK) and inside.split("/")[0] != ".."
 
 
 def can_be_pulled(run_dir: Path, path: str) -> bool:

@@ -15,7 +15,7 @@ from .ending import end_everything
 from .files import Json, append_line, read_json, write_bytes, write_json
 from .going_on import complete_words, iters_of
 from .locks import take_lock
-from .names import CANCEL_FILE
+from .names import CANCEL_FILE, WEBHOOK
 from .server import OpError, Request
 
 _GRACE_S = 10.0
@@ -46,15 +46,18 @@ def needs(run_dir: Path) -> Json:
 
 
 def answer(request: Request, root: Path, run_dir: Path) -> Json:
-    """The request `resume`. Parameters: run_id; checkpoint, stage, cards, wait_s or None each. Payload: the secrets."""
+    """The request `resume`. Parameters: run_id; checkpoint, stage, cards, wait_s or None each. Payload: {"secrets",
+    "webhook"}."""
     asked = request.params
     wish = Wish(asked.get("checkpoint"), asked.get("stage"), asked.get("cards"), asked.get("wait_s"))
-    secrets = json.loads(request.payload.decode("utf-8")) if request.payload else {}
-    return resume(root, run_dir, wish, secrets)
+    brought = json.loads(request.payload.decode("utf-8")) if request.payload else {}
+    return resume(root, run_dir, wish, brought.get("secrets") or {}, brought.get("webhook"))
 
 
-def resume(root: Path, run_dir: Path, wish: Wish, secrets: Dict[str, str]) -> Json:
-    """Begin the run again; its status. Whoever holds its supervisor's lock is the only one who can.
+def resume(root: Path, run_dir: Path, wish: Wish, secrets: Dict[str, str], webhook: Optional[Json] = None) -> Json:
+    """Begin the run again; its status. `webhook`: whom to tell of its end, {"url", "host"}.
+
+    Whoever holds its supervisor's lock is the only one who can.
 
     Raises OpError "refused", with nothing changed, "no_run" and "supervisor".
     """
@@ -77,6 +80,8 @@ def resume(root: Path, run_dir: Path, wish: Wish, secrets: Dict[str, str]) -> Js
         write_json(run_dir / "job.json", job)
         if secrets:
             write_bytes(run_dir / "secrets.json", json.dumps(secrets).encode("utf-8"), 0o600)
+        if webhook:
+            write_bytes(run_dir / WEBHOOK, json.dumps(webhook).encode("utf-8"), 0o600)
         begin_again(run_dir, job, "resumed", beginning)
     except BaseException:
         os.close(lock)

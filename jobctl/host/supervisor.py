@@ -16,8 +16,9 @@ from .files import Json, read_json
 from .journal import Journal
 from .keeper import keep
 from .locks import take_lock
-from .names import LOCK_VARIABLE
+from .names import LOCK_VARIABLE, WEBHOOK
 from .signals import Signals
+from .telling import tell_of_end
 
 ALREADY_SUPERVISED = 75
 _LAST_WORD_TRIES = 120  # the end of a run is told for so many times 5 s while the disk is full
@@ -38,7 +39,7 @@ def _supervise(root: Path, run_dir: Path) -> int:
     if job is None:
         raise FileNotFoundError("no job.json that can be read in {}".format(run_dir))
     secrets = {name: str(value) for name, value in (read_json(run_dir / "secrets.json") or {}).items()}
-    journal = Journal(run_dir, job, secrets)
+    journal = Journal(run_dir, job, {**secrets, WEBHOOK: str((read_json(run_dir / WEBHOOK) or {}).get("url") or "")})
     if journal.status["state"] in states.FINAL:
         return 0 if journal.status["state"] == states.SUCCEEDED else 1
     with Signals() as signals:
@@ -57,6 +58,7 @@ def _supervise(root: Path, run_dir: Path) -> int:
             run = run._replace(container=Container(job["container"]))
         state, reason = run_to_the_end(run)
         _end(run_dir, journal, signals, state, reason)
+        tell_of_end(run_dir)
         if wants_boot:
             from .boot import drop_entry
 

@@ -79,6 +79,7 @@ class Metrics:
 
     train, evals   over the iteration: loss, lr, ips, batch_cost_s, reader_cost_s, ...; miou, acc, kappa, dice, ...
     classes        "iou", "precision", "recall" -> for each class, the newest; `best_classes`: of the best evaluation
+    class_tables   the same names -> over the iteration: "0", "1", ..., of 64 classes at most
     host           over the time: cpu_percent, memory_used_mib, memory_total_mib, disk_free_mib, disk_total_mib
     cards          card -> over the time: load_percent, memory_used_mib, memory_total_mib, temperature_c, power_w
     """
@@ -90,6 +91,7 @@ class Metrics:
         self.cards: dict[int, Table] = {}
         self.classes: dict[str, Classes] = {}
         self.best_classes: dict[str, Classes] = {}
+        self.class_tables: dict[str, Table] = {}
         self.iters: int | None = None
         self.best_iter: int | None = None
         self.best_miou: Number = None
@@ -148,6 +150,11 @@ class Metrics:
         if isinstance(name, str) and len(name) < 40 and isinstance(values, list):
             found = Classes(_iter(record), tuple(_number(value) for value in values[:_MOST_CLASSES]))
             self.classes[name] = found
+            if found.iter is not None and (name in self.class_tables or len(self.class_tables) < _MOST_COLUMNS):
+                row = {str(index): value for index, value in enumerate(found.values[:_MOST_COLUMNS])}
+                self.class_tables.setdefault(name, Table()).add(
+                    found.iter, _number(record.get("at")), _attempt(record), row
+                )
 
     def _best(self, record: dict[str, Any]) -> None:
         """Printed after every evaluation; the same iteration again where it was no better."""

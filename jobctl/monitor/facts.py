@@ -140,7 +140,7 @@ def differences(runs: Sequence[Evidence]) -> tuple[list[Row], list[Row]]:
     """({"name", "values"} where the runs differ, the same where they agree): results first, then the job's fields."""
     results = [_results(run) for run in runs]
     jobs = [
-        _flat({key: value for key, value in ((run.job or {}).get("job") or {}).items() if key not in _LEFT_OUT})
+        flat({key: value for key, value in ((run.job or {}).get("job") or {}).items() if key not in _LEFT_OUT})
         for run in runs
     ]
     differ: list[Row] = []
@@ -159,11 +159,12 @@ def _results(run: Evidence) -> dict[str, str]:
     return found | {"took": run_duration(run), "host": run.host_name, "commit": str(code.get("commit") or "")}
 
 
-def _flat(value: object, name: str = "") -> dict[str, str]:
+def flat(value: object, name: str = "") -> dict[str, str]:
+    """Nested mappings as one: `code.ref` -> its value as text."""
     if isinstance(value, Mapping) and value:
         rows: dict[str, str] = {}
         for key, inner in value.items():
-            rows |= _flat(inner, f"{name}.{key}" if name else str(key))
+            rows |= flat(inner, f"{name}.{key}" if name else str(key))
         return rows
     return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
 

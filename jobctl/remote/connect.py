@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -42,6 +43,9 @@ class Keeper(Protocol):
     def channel(self, host: Host, ask: bool) -> HostChannel:
         """The channel to this host, which stays open when the caller is done with it. Raises the HostErrors."""
 
+    def serves_this_thread(self) -> bool:
+        """Else `connect` makes a connection of its own, as if nothing were kept."""
+
 
 @contextmanager
 def kept_by(keeper: Keeper) -> Iterator[None]:
@@ -54,13 +58,23 @@ def kept_by(keeper: Keeper) -> Iterator[None]:
 
 
 @contextmanager
+def using(host: Host, channel: HostChannel | None) -> Iterator[None]:
+    """Within it, in this thread, `connect(host)` gives this channel as long as it is not lost, and does not close it.
+
+    For who keeps one connection and does several things at once over it. Nobody is asked for a password meanwhile.
+    """
+    with ExitStack() as stack, kept_by(_Kept(stack, [(host, channel)] if channel else [], may_ask=False)):
+        yield
+
+
+@contextmanager
 def connect(host: Host, *, ask: bool = True) -> Iterator[HostChannel]:
     """One connection and one channel, closed at the end. Raises the HostErrors.
 
     `ask=False` where several hosts are connected at once: nobody could tell which one a question is from.
     """
     kept = _kept.get()
-    if kept is None:
+    if kept is None or not kept.serves_this_thread():
         with connect_anew(host, ask) as channel:
             yield channel
     else:
@@ -74,12 +88,17 @@ class _Kept:
 
     stack: ExitStack
     channels: list[tuple[Host, HostChannel]] = field(default_factory=list)
+    thread: int = field(default_factory=threading.get_ident)
+    may_ask: bool = True
+
+    def serves_this_thread(self) -> bool:
+        return threading.get_ident() == self.thread
 
     def channel(self, host: Host, ask: bool) -> HostChannel:
         for known, channel in self.channels:
             if known == host and not channel.lost:
                 return channel
-        channel = self.stack.enter_context(connect_anew(host, ask))
+        channel = self.stack.enter_context(connect_anew(host, ask and self.may_ask))
         self.channels.append((host, channel))
         return channel
 

@@ -24,6 +24,7 @@ class Pulled:
     """What a pull did. Paths are relative to `folder`; `artifacts`: artifact name -> its files.
 
     `empty`: artifact name -> its glob, where no file of the run matches.
+    `event_files`: what was made of the metrics for TensorBoard and VisualDL.
     `changed`: what the run wrote to, or removed, each time it was fetched; pull again when the run has ended.
     """
 
@@ -34,6 +35,7 @@ class Pulled:
     artifacts: dict[str, tuple[str, ...]]
     changed: tuple[str, ...] = ()
     empty: dict[str, str] = field(default_factory=dict)
+    event_files: tuple[str, ...] = ()
 
 
 def pull_run(
@@ -51,16 +53,7 @@ def pull_run(
     """
     channel = lanes.channel
     rows, empty, over = _listing(channel, run_id)
-    chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
-    if only and not chosen:
-        there = sorted({name for _, name in rows})
-        nothing = f"; no file matches: {', '.join(f'{name} ({glob})' for name, glob in empty.items())}" if empty else ""
-        raise InputError(
-            "nothing of this run matches",
-            value=", ".join(only),
-            where=run_id,
-            hint=f"it has: {', '.join(there)}{nothing}",
-        )
+    chosen = _choose(rows, empty, only, run_id)
     with local_errors(folder):
         target = PullTarget(folder)
         entries = [entry for entry, _ in chosen]
@@ -90,6 +83,23 @@ def pull_run(
     if over is not None and len(chosen) == len(rows) and not late:
         channel.call("pulled", run_id=run_id, over=over, by=by)
     return Pulled(target.folder, fetched, kept, fetch.size_bytes, artifacts, tuple(sorted(late)), empty)
+
+
+def _choose(
+    rows: list[tuple[Entry, str]], empty: dict[str, str], only: Sequence[str], run_id: str
+) -> list[tuple[Entry, str]]:
+    """Those of the listing that are asked for. Raises InputError where none is."""
+    chosen = [(entry, name) for entry, name in rows if _wanted(entry.path, name, only)]
+    if only and not chosen:
+        there = sorted({name for _, name in rows})
+        nothing = f"; no file matches: {', '.join(f'{name} ({glob})' for name, glob in empty.items())}" if empty else ""
+        raise InputError(
+            "nothing of this run matches",
+            value=", ".join(only),
+            where=run_id,
+            hint=f"it has: {', '.join(there)}{nothing}",
+        )
+    return chosen
 
 
 def _listing(channel: HostChannel, run_id: str) -> tuple[list[tuple[Entry, str]], dict[str, str], list[Any] | None]:

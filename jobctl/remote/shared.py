@@ -33,6 +33,9 @@ class SharedChannels:
         with kept_by(self):
             yield
 
+    def serves_this_thread(self) -> bool:
+        return True
+
     def channel(self, host: Host, ask: bool) -> HostChannel:
         """Open when it returns. Raises the HostErrors."""
         del ask

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from jobctl.errors import ConfigError, InputError
 from jobctl.spec.fields import Name, Part
+from jobctl.spec.notify import Notify
 from jobctl.spec.validate import validate
 from jobctl.spec.yaml_source import Document, load_yaml
 from jobctl.spec.yaml_write import flow
@@ -34,6 +35,7 @@ class Config(Part):
     template: Name = Field(description="Name of the template: its folder under templates/.")
     name: Name | None = Field(None, description="Name of the job. Default: the template's name.")
     values: dict[str, Any] = Field(default_factory=dict, description="Values for the template.")
+    notify: Notify | None = Field(None, description="Who is told that the run is over. Default: JOBCTL_WEBHOOK.")
 
     _document: Document = PrivateAttr(default=Document("config", "", None))
     _overrides: tuple[Override, ...] = PrivateAttr(default=())

@@ -6,13 +6,13 @@ Two places that paths are relative to: the code tree (`cwd`, `link`, `pythonpath
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
+from jobctl.spec.download import Download, check_no_credentials
 from jobctl.spec.endurance import Checkpoints, Retry
 from jobctl.spec.fields import (
     Argument,
@@ -45,22 +45,12 @@ def _check_unique(values: Iterable[str], what: str, at: str) -> None:
         raise Misfit(f"{what} {twice[0]!r} stands twice", at=(at,))
 
 
-def _check_no_credentials(text: str) -> str:
-    """Law: secrets are never in argv, and what is in a job is written to `job.json`."""
-    if re.search(r"https?://[^/\s?#]*@", text):
-        raise Misfit(
-            "contains a user name or password, which would end up in the run's files",
-            hint="use a credential helper or ~/.netrc where it is fetched, or name a variable under 'secrets'",
-        )
-    return text
-
-
 class Code(Part):
     """Where the code comes from: a git repository, or a working tree on the laptop."""
 
     model_config = one_of("git", "path")
 
-    git: Annotated[Filled, AfterValidator(_check_no_credentials)] | None = Field(
+    git: Annotated[Filled, AfterValidator(check_no_credentials)] | None = Field(
         None, description="URL of a git repository, or the path of one on the laptop (fetch: laptop) or host."
     )
     ref: Filled | None = Field(None, description="Branch, tag or commit. Default: the repository's own branch.")
@@ -119,18 +109,6 @@ class Data(Part):
         return self
 
 
-def _check_url(text: str) -> str:
-    if not re.match(r"https?://[^/\s]+/\S*\Z", text):
-        raise Misfit("is not an http or https address")
-    return text
-
-
-def _check_sha256(text: str) -> str:
-    if not re.fullmatch("[0-9a-fA-F]{64}", text):
-        raise Misfit("is not a SHA-256: 64 hexadecimal digits")
-    return text.lower()
-
-
 def _check_pythonpath(path: str) -> str:
     if ":" in path:
         raise Misfit("may not contain ':', which separates the entries of PYTHONPATH")
@@ -142,7 +120,7 @@ class Environment(Part):
 
     python: Filled = Field("python3", description="The interpreter on the host that makes the venv.")
     install: tuple[
-        Annotated[tuple[Annotated[Argument, AfterValidator(_check_no_credentials)], ...], Field(min_length=1)], ...
+        Annotated[tuple[Annotated[Argument, AfterValidator(check_no_credentials)], ...], Field(min_length=1)], ...
     ] = Field((), description="Arguments of 'pip install', one list for each call; run in the code tree.")
     pythonpath: tuple[Annotated[RelativePath, AfterValidator(_check_pythonpath)], ...] = Field(
         (), description="Folders of the code tree that are appended to PYTHONPATH."
@@ -222,15 +200,6 @@ class Stage(Part):
         if self.finished_when is not None and not self.must_leave:
             raise Misfit("'finished_when' needs 'must_leave'", at=("finished_when",))
         return self
-
-
-class Download(Part):
-    """A file that a stage downloads; `jobctl bundle` takes it along."""
-
-    url: Annotated[Filled, AfterValidator(_check_no_credentials), AfterValidator(_check_url)] = Field(
-        description="Address, http or https."
-    )
-    sha256: Annotated[str, AfterValidator(_check_sha256)] | None = Field(None, description="Of the file, in hex.")
 
 
 class Artifact(Part):

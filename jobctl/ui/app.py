@@ -135,7 +135,7 @@ class Site:
 
     async def _record(self, run_id: str) -> Any:
         """Of the run of this very id. Raises RunNotFound."""
-        record = await asyncio.to_thread(api.find_run, run_id)
+        record = await asyncio.to_thread(api.known_run, run_id)
         if record.run_id != run_id:
             raise RunNotFound("no such run on this machine", value=run_id)
         return record

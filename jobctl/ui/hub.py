@@ -73,7 +73,7 @@ class Hub:
         """As it is known now; no host is asked. Raises RunNotFound."""
         with self._lock:
             found = self._views.get(run_id)
-        return found or _as_known(api.find_run(run_id))
+        return found or _as_known(api.known_run(run_id))
 
     def as_data(self) -> dict[str, Any]:
         with self._lock:
@@ -176,7 +176,7 @@ def _is_final(record: Any) -> bool:
 
 def _is_there(run_id: str) -> bool:
     try:
-        return bool(api.find_run(run_id).run_id == run_id)
+        return bool(api.known_run(run_id).run_id == run_id)
     except JobctlError:
         return False
 

@@ -73,6 +73,7 @@ def test_nothing_is_left_to_decide_but_cards_and_attempt() -> None:
         "hang_timeout_s": None,
         "nan_limit": None,
         "checkpoints": None,
+        "metrics": [],
     }
     assert spec["environment"] == {
         "python": "python3",

@@ -12,7 +12,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = {"requirements.lock": ("demo",), "requirements-dev.lock": ("demo", "png", "test", "check")}
+LOCKS = {
+    "requirements.lock": ("demo",),
+    "requirements-dev.lock": ("demo", "pandas", "png", "tensorboard", "test", "check"),
+}
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PLATFORMS = (("linux", "Linux", "x86_64"), ("linux", "Linux", "aarch64"), ("darwin", "Darwin", "arm64"))
 
