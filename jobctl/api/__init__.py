@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jobctl.api.adopting import Adopted, adopt
     from jobctl.api.bundling import Bundled, bundle, check_bundle
-    from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, read_smi, used_memory
+    from jobctl.api.card_table import CardRow, CardTable, HostCards, cards, host_names, read_smi, used_memory
     from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.examining import Check, Examined, doctor
-    from jobctl.api.keeping import keep_open
+    from jobctl.api.keeping import SharedChannels, keep_open
     from jobctl.api.listener import Listener
     from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
-    from jobctl.api.metrics import MetricsReader, MetricsView, series
+    from jobctl.api.metrics import MetricsReader, MetricsView, series, update_metrics
     from jobctl.api.planning import Item, plan, render
     from jobctl.api.reporting import Reported, report
     from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, known_run, known_runs, runs, runs_as_they_come, status
+    from jobctl.api.runs import RunView, cancel, freshen, known_run, known_runs, runs, runs_as_they_come, status
     from jobctl.api.sending import Delivery, send, submit_each
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
@@ -58,6 +58,7 @@ _HOMES = {
     "RunWatch": "watching",
     "Reported": "reporting",
     "RunView": "runs",
+    "SharedChannels": "keeping",
     "Sink": "watching",
     "Submitted": "submit",
     "Tidied": "tidying",
@@ -71,7 +72,9 @@ _HOMES = {
     "diagnose_files": "diagnosing",
     "doctor": "examining",
     "follow": "results",
+    "freshen": "runs",
     "gc": "tidying",
+    "host_names": "card_table",
     "init": "starting",
     "job_text": "texts",
     "keep_open": "keeping",
@@ -93,6 +96,7 @@ _HOMES = {
     "status": "runs",
     "submit": "submit",
     "submit_each": "sending",
+    "update_metrics": "metrics",
     "used_memory": "card_table",
 }
 
@@ -117,6 +121,7 @@ __all__ = [
     "RunDiagnosis",
     "RunView",
     "RunWatch",
+    "SharedChannels",
     "Sink",
     "Submitted",
     "Tidied",
@@ -130,7 +135,9 @@ __all__ = [
     "diagnose_files",
     "doctor",
     "follow",
+    "freshen",
     "gc",
+    "host_names",
     "init",
     "job_text",
     "keep_open",
@@ -152,6 +159,7 @@ __all__ = [
     "status",
     "submit",
     "submit_each",
+    "update_metrics",
     "used_memory",
 ]
 
@@ -168,5 +176,6 @@ def _unhide() -> None:
     """Importing the module `submit` makes it the package's attribute of that name, in place of the function."""
     for name, home in _HOMES.items():
         module = sys.modules.get(f"{__name__}.{home}")
-        if name == home and module is not None:
+        # Not there yet: another thread is just importing it, and comes here when it has.
+        if name == home and hasattr(module, name):
             globals()[name] = getattr(module, name)

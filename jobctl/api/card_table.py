@@ -21,7 +21,7 @@ from jobctl.remote.connect import connect
 from jobctl.remote.fanout import ask_each, in_order
 from jobctl.spec.inventory import Host
 
-__all__ = ["CardRow", "CardTable", "HostCards", "cards", "read_smi", "used_memory"]
+__all__ = ["CardRow", "CardTable", "HostCards", "cards", "host_names", "read_smi", "used_memory"]
 
 _LARGEST_BYTES = 16 << 20
 
@@ -52,6 +52,11 @@ def cards(inventory: str, names: Sequence[str] = (), *, listener: Listener | Non
         {outcome.item.name: outcome.answer for outcome in outcomes if outcome.answer is not None},
         {outcome.item.name: outcome.error for outcome in outcomes if outcome.error is not None},
     )
+
+
+def host_names(inventory: str) -> list[str]:
+    """The hosts of an inventory, in its order. Raises InputError."""
+    return [host.name for host in prepare.load_hosts(inventory)]
 
 
 def _ask(host: Host, alone: bool) -> HostCards:

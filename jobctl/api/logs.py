@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,11 +15,12 @@ from jobctl.api.runs import host_of
 from jobctl.errors import ConnectError, ConnectionLost
 from jobctl.laptop.records import Record, Records
 from jobctl.remote.answers import Answer
-from jobctl.remote.channel import HostChannel
+from jobctl.remote.channel import Exchange, HostChannel, Reply
 from jobctl.remote.connect import connect
 
 _FIRST_WAIT_S = 0.1  # most connections that are lost can be made again at once
 _LONGEST_WAIT_S = 30.0
+_LOOK_S = 0.5  # so often it is looked whether somebody wants it to end
 
 Rank = int | Literal["all"]
 
@@ -56,16 +58,17 @@ class LogFollower:
     bytes_read: int = 0
     positions: dict[str, int] = field(default_factory=dict)
     began: bool = False
-
-    def __post_init__(self) -> None:
-        self._file: str | None = None
+    file: str | None = None
+    """Of one log after another (not of all ranks): where it is now. Handed on with `positions`."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set by another thread it ends the iteration within half a second, and nothing of it stays on the host."""
 
     def __iter__(self) -> Iterator[Piece]:
         """Raises RunNotFound, InputError for a stage that is none; without `follow` also ConnectionLost."""
         tell = self.listener or Silent()
         host = host_of(self.record)
         tries = 0
-        while self.state is None:
+        while self.state is None and not self.stopped.is_set():
             try:
                 with connect(host) as channel:
                     self.connections += 1
@@ -80,7 +83,7 @@ class LogFollower:
                 tries += 1
                 when = f"in {wait_s:.0f} s" if wait_s >= 1 else "now"
                 tell.note(f"{error.what}; connecting again {when} (the run goes on)")
-                time.sleep(wait_s)
+                self.stopped.wait(wait_s)
 
     def read_over(self, channel: HostChannel) -> Iterator[Piece]:
         """Goes on where it stopped, over an open channel, until there is no more: then `state` is known.
@@ -89,7 +92,7 @@ class LogFollower:
         """
         op = "rank_logs" if self.rank == "all" else "log"
         with channel.exchange(op, run_id=self.record.run_id, **self._params()) as exchange:
-            for header, payload in exchange:
+            for header, payload in self._replies(exchange):
                 told = Answer(channel.host, header)
                 if not header.get("more"):
                     self.state = told.text("state")
@@ -98,11 +101,19 @@ class LogFollower:
                     self.positions, self.began = told.positions("positions"), True
                 else:
                     # Noted before the piece is handed out: what the reader has seen is never asked for again.
-                    self._file, offset = told.text("file"), told.integer("offset")
-                    self.positions[self._file], self.began = offset + len(payload), True
+                    self.file, offset = told.text("file"), told.integer("offset")
+                    self.positions[self.file], self.began = offset + len(payload), True
                     if payload:
                         self.bytes_read += len(payload)
-                        yield Piece(self._file, offset, payload, header.get("rank") and told.integer("rank"))
+                        yield Piece(self.file, offset, payload, header.get("rank") and told.integer("rank"))
+
+    def _replies(self, exchange: Exchange) -> Iterator[Reply]:
+        while not self.stopped.is_set():
+            with suppress(TimeoutError):
+                reply = exchange.receive(_LOOK_S)
+                yield reply
+                if not reply.header.get("more"):
+                    return
 
     def _params(self) -> dict[str, Any]:
         params: dict[str, Any] = {"stage": self.stage, "follow": self.follow}
@@ -110,7 +121,7 @@ class LogFollower:
             params |= {"tail": self.tail, "since": self.since}
         if self.rank == "all":
             return params | ({"positions": self.positions} if self.began else {})
-        return params | {"rank": self.rank, "file": self._file, "offset": self.positions.get(self._file or "", 0)}
+        return params | {"rank": self.rank, "file": self.file, "offset": self.positions.get(self.file or "", 0)}
 
 
 def logs(

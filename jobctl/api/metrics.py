@@ -72,17 +72,22 @@ class MetricsReader:
         return None if seen_at is None else max(0.0, time.time() - seen_at)
 
 
-def series(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> MetricsView:
-    """A run's metrics, fresh from its host; where that cannot be reached as they were last seen. Raises RunNotFound."""
+def update_metrics(reader: MetricsReader) -> int:
+    """Ask the run's host for what is new. How many records that were. Raises the HostErrors."""
     from jobctl.remote.connect import connect
 
+    with connect(host_of(reader.record)) as channel:
+        return reader.update(channel)
+
+
+def series(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> MetricsView:
+    """A run's metrics, fresh from its host; where that cannot be reached as they were last seen. Raises RunNotFound."""
     tell = listener or Silent()
     record = (records or Records()).find(run)
     reader = MetricsReader(record)
     try:
         tell.note(f"asking {record.host_name}")
-        with connect(host_of(record)) as channel:
-            reader.update(channel)
+        update_metrics(reader)
     except HostProgramError:  # it was reached, and is not what it should be
         raise
     except HostError as error:

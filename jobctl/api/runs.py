@@ -56,6 +56,12 @@ def runs_as_they_come(
     yield from _freshen(book.all(), book, tell, quiet_s=quiet_s)
 
 
+def freshen(found: Sequence[Record], *, records: Records | None = None) -> list[RunView]:
+    """These runs as they are now, newest first; hosts of runs that are not over are asked, once each."""
+    book = records or Records()
+    return _newest_first(view for batch in _freshen(found, book, Silent()) for view in batch)
+
+
 def _newest_first(views: Iterable[RunView]) -> list[RunView]:
     return sorted(views, key=lambda view: (view.record.submitted_at, view.record.run_id), reverse=True)
 
@@ -67,7 +73,10 @@ def known_runs() -> list[Record]:
 
 def known_run(run: str | None = None) -> Record:
     """The run that a name means, as it was last seen; no host is asked. Raises RunNotFound."""
-    return Records().find(run)
+    book = Records()
+    # By its whole name first: a listing of the folder may miss a file that is replaced meanwhile.
+    exact = book.get(run) if run and "/" not in run else None
+    return exact or book.find(run)
 
 
 def status(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> RunView:

@@ -30,6 +30,7 @@ COMMANDS = {
     "diagnose": "Say why a run failed, or what a log file tells of a failure.",
     "cards": "Show the cards of all hosts: health, memory, who holds them.",
     "report": "Write one HTML file that shows a run, or compares several.",
+    "ui": "Runs, curves, cards and logs live in the browser.",
     "resume": "Go on with a run that failed, was cancelled or is lost.",
     "cancel": "End a run and every process of it.",
     "pull": "Bring checkpoints, models, predictions and logs here.",

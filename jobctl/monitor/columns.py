@@ -99,6 +99,8 @@ class Metrics:
         """npu-smi was asked and showed no table."""
         self.not_finite = 0
         """Training lines whose loss was no number."""
+        self.records = 0
+        """How many were fed."""
         self._rest = b""
 
     def feed(self, data: bytes) -> int:
@@ -113,6 +115,7 @@ class Metrics:
             if isinstance(record, dict):
                 self._take(record)
                 count += 1
+        self.records += count
         return count
 
     def _take(self, record: dict[str, Any]) -> None:

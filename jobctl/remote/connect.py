@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from jobctl.errors import HostError
 from jobctl.remote.channel import HostChannel, open_host_channel
@@ -33,12 +35,26 @@ def keep_open() -> Iterator[None]:
 
     For commands that do several things with a host, such as a submit that is then followed.
     """
-    with ExitStack() as stack:
-        token = _kept.set(_Kept(stack))
-        try:
-            yield
-        finally:
-            _kept.reset(token)
+    with ExitStack() as stack, kept_by(_Kept(stack)):
+        yield
+
+
+class Keeper(Protocol):
+    def channel(self, host: Host, ask: bool) -> HostChannel:
+        """The channel to this host, which stays open when the caller is done with it. Raises the HostErrors."""
+
+    def serves_this_thread(self) -> bool:
+        """Else `connect` makes a connection of its own, as if nothing were kept."""
+
+
+@contextmanager
+def kept_by(keeper: Keeper) -> Iterator[None]:
+    """Within it every `connect` gets its channel from `keeper`."""
+    token = _kept.set(keeper)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 @contextmanager
@@ -47,12 +63,8 @@ def using(host: Host, channel: HostChannel | None) -> Iterator[None]:
 
     For who keeps one connection and does several things at once over it. Nobody is asked for a password meanwhile.
     """
-    with ExitStack() as stack:
-        token = _kept.set(_Kept(stack, [(host, channel)] if channel else [], may_ask=False))
-        try:
-            yield
-        finally:
-            _kept.reset(token)
+    with ExitStack() as stack, kept_by(_Kept(stack, [(host, channel)] if channel else [], may_ask=False)):
+        yield
 
 
 @contextmanager
@@ -62,8 +74,8 @@ def connect(host: Host, *, ask: bool = True) -> Iterator[HostChannel]:
     `ask=False` where several hosts are connected at once: nobody could tell which one a question is from.
     """
     kept = _kept.get()
-    if kept is None:
-        with _connect(host, ask) as channel:
+    if kept is None or not kept.serves_this_thread():
+        with connect_anew(host, ask) as channel:
             yield channel
     else:
         with _naming(host):
@@ -76,22 +88,27 @@ class _Kept:
 
     stack: ExitStack
     channels: list[tuple[Host, HostChannel]] = field(default_factory=list)
+    thread: int = field(default_factory=threading.get_ident)
     may_ask: bool = True
+
+    def serves_this_thread(self) -> bool:
+        return threading.get_ident() == self.thread
 
     def channel(self, host: Host, ask: bool) -> HostChannel:
         for known, channel in self.channels:
             if known == host and not channel.lost:
                 return channel
-        channel = self.stack.enter_context(_connect(host, ask and self.may_ask))
+        channel = self.stack.enter_context(connect_anew(host, ask and self.may_ask))
         self.channels.append((host, channel))
         return channel
 
 
-_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+_kept: ContextVar[Keeper | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
-def _connect(host: Host, ask: bool) -> Iterator[HostChannel]:
+def connect_anew(host: Host, ask: bool) -> Iterator[HostChannel]:
+    """As `connect`, and never one that is kept."""
     transport = make_transport(host, ask=ask)
     try:
         with _naming(host), open_host_channel(transport, root=host.work_dir, python=host.python) as channel:

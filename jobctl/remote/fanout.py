@@ -9,12 +9,14 @@ there, and one that does not come is an error among them.
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from jobctl.errors import JobctlError
@@ -101,7 +103,9 @@ class _Questions(Generic[Item, Value]):
 
     def __enter__(self) -> _Questions[Item, Value]:
         for _ in range(self._threads):
-            threading.Thread(target=self._work, daemon=True, name="jobctl-ask").start()
+            # With the asker's context: channels that it keeps open serve its questions too.
+            run = partial(contextvars.copy_context().run, self._work)
+            threading.Thread(target=run, daemon=True, name="jobctl-ask").start()
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("paramiko", "fabric", "pydantic", "jinja2", "asyncssh", "pathspec", "sqlite3", "rich.progress")
+HEAVY = (
+    "paramiko",
+    "fabric",
+    "pydantic",
+    "jinja2",
+    "asyncssh",
+    "pathspec",
+    "sqlite3",
+    "rich.progress",
+    "starlette",
+    "uvicorn",
+)
 COMMANDS: dict[str, tuple[str, ...]] = {
     "--help": (*HEAVY, "rich", "yaml"),
     "--version": (*HEAVY, "rich", "yaml"),

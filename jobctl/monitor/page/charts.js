@@ -44,7 +44,7 @@ const jobctlCharts = (() => {
 
   function draw(figure, chart) {
     const plot = figure.querySelector(".plot"), readout = figure.querySelector(".readout");
-    const data = table(chart);
+    let data = table(chart);
     const tell = (u) => {
       const at = u.cursor.idx;
       readout.replaceChildren();
@@ -91,7 +91,15 @@ const jobctlCharts = (() => {
     const keys = { "+": acts.in, "=": acts.in, "-": acts.out, "0": reset, Escape: reset, ArrowRight: () => move(1), ArrowLeft: () => move(-1), PageDown: () => move(20), PageUp: () => move(-20), Home: () => move(-1e9), End: () => move(1e9) };
     plot.addEventListener("keydown", (event) => { const act = keys[event.key]; if (act && !event.ctrlKey && !event.metaKey) { act(); event.preventDefault(); } });
     new ResizeObserver(() => { if (plot.clientWidth && plot.clientWidth !== u.width) u.setSize({ width: plot.clientWidth, height: height() }); }).observe(plot);
-    return { redraw: () => { u.redraw(false, true); legend(); }, fit: (width) => u.setSize({ width, height: height() }) };
+    const update = (next) => { // the same series, more values; who has zoomed in stays there
+      const zoomed = u.scales.x.min > data[0][0] || u.scales.x.max < data[0][data[0].length - 1];
+      chart = next;
+      data = table(next);
+      u.setData(data, !zoomed);
+      if (zoomed) u.redraw();
+      if (u.cursor.idx == null) legend();
+    };
+    return { update, redraw: () => { u.redraw(false, true); legend(); }, fit: (width) => u.setSize({ width, height: height() }) };
   }
 
   function drawAll(charts) {
@@ -106,5 +114,5 @@ const jobctlCharts = (() => {
     addEventListener("afterprint", () => { onPaper = false; again(); });
     return drawn;
   }
-  return { drawAll };
+  return { drawAll, draw };
 })();
