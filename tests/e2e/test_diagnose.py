@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.lab import Lab, python
 
 FULL = "OSError: [Errno 28] No space left on device: '/data/output/iter_1000'"
@@ -65,6 +67,18 @@ def test_log_files_a_folder_of_them_and_standard_input_are_read(local_lab: Lab) 
         local_lab.argv("diagnose", "-"), input=FULL, env=local_lab.environment(), capture_output=True, text=True
     )
     assert done.returncode == 0
+    assert FULL in done.stdout
+
+
+@pytest.mark.parametrize("how", ["-", "/dev/stdin"])
+def test_of_a_pipe_the_end_counts_too(local_lab: Lab, how: str) -> None:
+    """As `zcat train.log.gz | jobctl diagnose -` and `jobctl diagnose <(zcat train.log.gz)` give it."""
+    healthy = "[TRAIN] epoch: 1, iter: 10/20, loss: 0.0500, lr: 0.01\n" * 1_300_000
+    assert len(healthy) > 64 << 20
+    done = subprocess.run(
+        local_lab.argv("diagnose", how), input=healthy + FULL, env=local_lab.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
     assert FULL in done.stdout
 
 
