@@ -76,7 +76,11 @@ def test_of_a_pipe_the_end_counts_too(local_lab: Lab, how: str) -> None:
     healthy = "[TRAIN] epoch: 1, iter: 10/20, loss: 0.0500, lr: 0.01\n" * 1_300_000
     assert len(healthy) > 64 << 20
     done = subprocess.run(
-        local_lab.argv("diagnose", how), input=healthy + FULL, env=local_lab.environment(), capture_output=True, text=True
+        local_lab.argv("diagnose", how),
+        input=healthy + FULL,
+        env=local_lab.environment(),
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert FULL in done.stdout
