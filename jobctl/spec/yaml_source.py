@@ -21,7 +21,7 @@ Path = tuple[str | int, ...]
 """Where a field is: ("stages", 0, "name"). Written `stages[0].name`."""
 
 MAX_NODES = 50_000
-"""May be in any file, however short. More only where the text is as long: ends what aliases of aliases would blow up."""
+"""Any file may have these, and a long one as many as it has characters: ends what aliases of aliases would blow up."""
 
 
 class _CoreLoader(yaml.SafeLoader):
