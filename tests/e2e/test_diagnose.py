@@ -37,7 +37,7 @@ def test_a_failure_that_nobody_knows_is_said_to_be_unknown(local_lab: Lab) -> No
     assert not data["established"]
     assert (data["causes"][0]["category"], data["causes"][0]["sure"]) == ("other", "possible")
     assert "LookupError: the moon is in the wrong house" in data["causes"][0]["evidence"]
-    assert "not established" in local_lab.run("diagnose", run_id).out.lower()
+    assert local_lab.run("diagnose", run_id).out.lower().count("not established") == 1
 
 
 def test_a_run_that_succeeded_has_nothing_to_explain(local_lab: Lab) -> None:
