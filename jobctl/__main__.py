@@ -1,5 +1,20 @@
-"""`python -m jobctl`."""
+"""`jobctl` and `python -m jobctl`."""
 
-from jobctl.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line. An interrupt is no traceback, while modules are still imported either."""
+    try:
+        from jobctl.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

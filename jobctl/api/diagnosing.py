@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jobctl.api.listener import Listener, Silent
 from jobctl.api.runs import host_of
@@ -23,6 +24,7 @@ from jobctl.remote.connect import connect
 __all__ = ["Cause", "Diagnosis", "RunDiagnosis", "diagnose", "diagnose_files"]
 
 _LARGEST_BYTES = 64 << 20
+_PIECE_BYTES = 1 << 20
 _MOST_FILES = 200
 _LOG_NAMES = ("workerlog.*", "*.log", "plog-*", "*.txt", "*.out", "*.err")
 _SECRET = ("envlog.", "backup_env.")
@@ -75,7 +77,7 @@ def diagnose(
 
 def _read(name: str) -> Iterator[Log]:
     if name == "-":
-        yield Log("standard input", sys.stdin.buffer.read(_LARGEST_BYTES).decode("utf-8", "replace"))
+        yield Log("standard input", _end_of(sys.stdin.buffer).decode("utf-8", "replace"))
         return
     path = Path(name)
     if not path.is_dir():
@@ -93,8 +95,18 @@ def _text(path: Path) -> str:
     """Of a file that is too large the end."""
     try:
         with path.open("rb") as handle:
-            size = handle.seek(0, 2)
-            handle.seek(max(0, size - _LARGEST_BYTES))
-            return handle.read().decode("utf-8", "replace")
+            if handle.seekable():
+                handle.seek(max(0, handle.seek(0, os.SEEK_END) - _LARGEST_BYTES))
+            return _end_of(handle).decode("utf-8", "replace")
     except OSError as error:
         raise InputError(f"cannot read the log: {error.strerror}", value=str(path)) from None
+
+
+def _end_of(stream: BinaryIO) -> bytes:
+    """Of a pipe, too, whose length nobody knows: a failure is told at the end."""
+    end = bytearray()
+    while piece := stream.read(_PIECE_BYTES):
+        end += piece
+        if len(end) > 2 * _LARGEST_BYTES:
+            del end[:-_LARGEST_BYTES]
+    return bytes(end[-_LARGEST_BYTES:])

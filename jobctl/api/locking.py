@@ -93,6 +93,7 @@ def pin(
             return None
         found = found or _add(channel, written, told, target, tell)
     refuse_mismatch(found, str(path_of(written.config)))
+    _refuse_unknown_list(found, written, str(path_of(written.config)))
     return Pinned(found)
 
 
@@ -110,6 +111,7 @@ def _pin_bundle(written: Written, bundle: Contents, host: Target, asks: object, 
         number=1, at="-", by="bundle", target=bundle.target, asks=bundle.asks, packages=bundle.packages, current=True
     )
     refuse_mismatch(found, str(written.config))
+    _refuse_unknown_list(found, written, str(written.config))
     known = [each for each in read_lock(written.config).resolutions if each.asks == asks and each.target.fits(host)]
     if not any(each.versions == found.versions for each in known):
         add_resolution(written, bundle.packages, bundle.target, bundle.asks, "bundle", tell)
@@ -120,6 +122,19 @@ def refuse_mismatch(resolution: Resolution, where: str) -> None:
     """Raises InputError for nightlies of different days."""
     if mismatch := find_mismatch(resolution.versions):
         raise InputError(mismatch.what, where=where, hint=mismatch.remedy)
+
+
+def _refuse_unknown_list(resolution: Resolution, written: Written, where: str) -> None:
+    """Raises InputError for a package of an `install` list that is not there: nothing would install it."""
+    lists = len(written.job.environment.install)
+    lost = next((package for package in resolution.packages if package.list >= lists), None)
+    if lost is not None:
+        raise InputError(
+            f"resolution {resolution.number} has a package of an `install` list that the job has not",
+            where=where,
+            value=f"{lost.name}: list {lost.list}",
+            hint=f"the job has {lists}, counted from 0. Was the file edited? --upgrade makes a new resolution",
+        )
 
 
 def _why(lock: Lock, upgrade: bool, host: str) -> str:

@@ -31,7 +31,7 @@ def check_matplotlib() -> None:
             "curves as PNG need matplotlib, which is not installed",
             where="--png",
             value=str(error),
-            next_command="pip install 'jobctl[png]'",
+            next_command="pip install matplotlib",
         ) from None
 
 

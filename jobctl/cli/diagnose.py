@@ -60,7 +60,7 @@ def _are_files(what: tuple[str, ...]) -> bool:
 
 
 def _show(found: Diagnosis) -> None:
-    if not found.established:
+    if not found.established and found.causes[0].source:  # what nobody knows has none, and says so itself
         show.text("The cause is not established. What it can be, best first:")
     shown = [cause for cause in found.causes if cause.sure != "possible"] if found.established else found.causes
     for number, cause in enumerate(shown, 1):

@@ -124,7 +124,7 @@ def _tell_end(follower: LogFollower, teller: show.Teller, follow: bool) -> None:
         return
     run_id = follower.record.run_id
     why = f": {follower.reason}" if follower.reason else ""
-    nothing = "" if follower.bytes_read else "nothing was logged; "
+    nothing = "" if follower.bytes_read else "nothing was logged of what is asked for; "
     teller.note(f"{nothing}{run_id}: {follower.state}{why}")
     if follower.state not in ("SUCCEEDED", "RUNNING", "QUEUED", "STAGING"):
         teller.note(f"next: jobctl status {run_id}")

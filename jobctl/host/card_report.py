@@ -24,10 +24,7 @@ _LOCK = re.compile(r"npu(\d+)\.lock\Z")
 def answer(request: Request) -> Dict[str, Any]:
     """{smi, mapping, devices, leases, owners, at}. `smi` None: there is no npu-smi; `devices`: /dev/davinci<N>."""
     folder = Path(os.path.expanduser(request.params.get("lease_dir") or lease_dir.DEFAULT))
-    program = cards.find_smi()
-    text = mapping = None
-    if program is not None:
-        text, mapping = cards.run_smi([program, "info"]), cards.run_smi([program, "info", "-m"])
+    text, mapping = cards.ask_smi() or (None, None)
     shown = npu_smi.parse(text).processes if text is not None else None
     return {
         "smi": text,

@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from . import card_words, lease_dir, npu_smi, processes
 from .files import Json
 from .locks import is_held
 from .tickets import Ticket, Wants
+from .tool import ask
 
 _SMI_PLACES = ("/usr/local/bin/npu-smi", "/usr/local/sbin/npu-smi", "/usr/sbin/npu-smi")
 _SMI_TIMEOUT_S = 20
@@ -69,10 +69,10 @@ def look(devices: Path = Path("/dev")) -> Seen:
     """Ask `npu-smi`; where it cannot say, count the device files. Takes up to seconds on a busy host."""
     snapshot = None
     mapping: Dict[int, int] = {}
-    program = find_smi()
-    if program is not None:
-        snapshot = npu_smi.parse(run_smi([program, "info"]))
-        for (npu, chip), logic in npu_smi.parse_mapping(run_smi([program, "info", "-m"])).items():
+    told = ask_smi()
+    if told is not None:
+        snapshot = npu_smi.parse(told[0])
+        for (npu, chip), logic in npu_smi.parse_mapping(told[1]).items():
             if chip == 0:
                 mapping[npu] = logic
     if snapshot is not None and snapshot.cards:
@@ -94,20 +94,19 @@ def find_smi() -> Optional[str]:
     return shutil.which("npu-smi") or next((place for place in _SMI_PLACES if os.access(place, os.X_OK)), None)
 
 
-def run_smi(argv: List[str]) -> str:
-    """What npu-smi prints, errors too; it may take seconds. One that does not end says so."""
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=dict(os.environ, LC_ALL="C"),
-            timeout=_SMI_TIMEOUT_S,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return "npu-smi failed: {}".format(error)
-    return done.stdout.decode("utf-8", "replace")
+def ask_smi(timeout_s: float = _SMI_TIMEOUT_S) -> Optional[Tuple[str, str]]:
+    """What `npu-smi info` and `npu-smi info -m` print, errors too; None: there is no npu-smi. It may take seconds.
+
+    One that gives no answer says so, and is not asked again: what hangs in the driver hangs the second time too.
+    """
+    program = find_smi()
+    if program is None:
+        return None
+    told = [ask([program, "info"], timeout_s)]
+    if told[0].exit_code is not None:
+        told.append(ask([program, "info", "-m"], timeout_s))
+    texts = ["npu-smi failed: " + said.err if said.exit_code is None else said.out + said.err for said in told]
+    return texts[0], texts[-1]
 
 
 def holders(folder: Path, ids: List[int]) -> Dict[int, lease_dir.Note]:

@@ -14,7 +14,7 @@ from . import facts_ascend, facts_container, facts_host, facts_network
 from .files import Json
 
 LIMIT_S = 30.0
-"""Longer than any tool that a probe starts is given, npu-smi twice at its slowest apart."""
+"""Longer than any tool that a probe starts is given, npu-smi that is slow twice apart."""
 
 Probe = Callable[["Asked"], Any]
 

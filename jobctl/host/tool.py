@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
-from typing import List, NamedTuple
+import time
+from typing import List, NamedTuple, Tuple
 
-_SHOWN_BYTES = 64 << 10
+_SHOWN_BYTES = 256 << 10  # npu-smi of 16 cards with hundreds of processes: 50 kB
 _DIES_S = 1.0
 
 
@@ -33,11 +35,33 @@ def ask(argv: List[str], timeout_s: float) -> Said:
     except OSError as error:
         return Said(None, "", "{} could not be started: {}".format(argv[0], error.strerror))
     try:
-        out, err = child.communicate(timeout=timeout_s)
+        out, err = _outputs(child, timeout_s)
     except subprocess.TimeoutExpired:
         _end(child)
         return Said(None, "", "{} gave no answer within {:g} s".format(argv[0], timeout_s))
-    return Said(child.returncode, _text(out), _text(err))
+    return Said(child.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def _outputs(child: subprocess.Popen[bytes], timeout_s: float) -> Tuple[bytes, bytes]:
+    """The beginning of each; what is too much is read and forgotten. Raises TimeoutExpired."""
+    assert child.stdout is not None and child.stderr is not None
+    kept = {child.stdout.fileno(): b"", child.stderr.fileno(): b""}
+    out, err = kept
+    deadline = time.monotonic() + timeout_s
+    with selectors.DefaultSelector() as waiting, child.stdout, child.stderr:
+        for descriptor in kept:
+            waiting.register(descriptor, selectors.EVENT_READ)
+        while waiting.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(child.args, timeout_s)
+            for key, _ in waiting.select(left):
+                piece = os.read(key.fd, 1 << 16)
+                kept[key.fd] = (kept[key.fd] + piece)[:_SHOWN_BYTES] if piece else kept[key.fd]
+                if not piece:
+                    waiting.unregister(key.fd)
+    child.wait(max(0.0, deadline - time.monotonic()))
+    return kept[out], kept[err]
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -49,10 +73,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait(_DIES_S)
     except subprocess.TimeoutExpired:  # what hangs in a driver does not even die
         pass
-    for pipe in (child.stdout, child.stderr):
-        if pipe is not None:
-            pipe.close()
-
-
-def _text(data: bytes) -> str:
-    return data[:_SHOWN_BYTES].decode("utf-8", "replace")

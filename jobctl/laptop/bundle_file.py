@@ -25,6 +25,7 @@ from jobctl.spec.bundle import (
 )
 
 _CHUNK = 1 << 20
+_LARGEST_MANIFEST_BYTES = 1 << 28  # of a million files
 _REMAKE = "jobctl bundle CONFIG -o FILE"
 
 Progress = Callable[[int, int], None]
@@ -178,7 +179,9 @@ def open_bundle(path: Path) -> Bundle:
         size = path.stat().st_size
         with tarfile.open(path, "r:") as tar:
             first = tar.next()
-            data = tar.extractfile(first) if first and first.name == MANIFEST else None
+            if first is None or first.name != MANIFEST or first.size > _LARGEST_MANIFEST_BYTES:
+                raise InputError("this is not a bundle of jobctl", where=str(path), next_command=_REMAKE)
+            data = tar.extractfile(first)
             if data is None:
                 raise InputError("this is not a bundle of jobctl", where=str(path), next_command=_REMAKE)
             contents = parse_contents(data.read(), str(path))

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from jobctl.errors import InputError
 
+_LARGEST_CHARS = 16 << 20
+"""A lock with a thousand resolutions of a hundred packages has 11 million."""
+
 
 def home() -> Path:
     """Records of runs, and caches. `JOBCTL_HOME` overrides the platform's place."""
@@ -64,15 +67,19 @@ def _read_files(folder: Path) -> dict[str, bytes]:
 
 
 def read_text(path: Path, what: str) -> str:
-    """A file that the user named. Raises InputError where it cannot be read, and for a folder."""
+    """A file that the user named. Raises InputError where it cannot be read, for a folder, and for what has no end."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LARGEST_CHARS + 1)
     except FileNotFoundError:
         raise _no_such_file(path, what) from None
     except UnicodeDecodeError as error:
         raise InputError(f"the {what} file is not UTF-8 text", where=str(path), value=str(error)) from None
     except OSError as error:
         raise InputError(f"cannot read the {what} file: {error.strerror}", where=str(path)) from None
+    if len(text) > _LARGEST_CHARS:
+        raise InputError(f"the {what} file is larger than {_LARGEST_CHARS} characters", where=str(path))
+    return text
 
 
 def _no_such_file(path: Path, what: str) -> InputError:

@@ -7,12 +7,13 @@ The same inputs make the same file.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict, ValidationError
+from pydantic import Field, Strict, ValidationError, model_validator
 
 from jobctl.errors import InputError
-from jobctl.spec.fields import Filled, Part
+from jobctl.spec.fields import Filled, Misfit, Part
 from jobctl.spec.lock import Package, Target
 
 MANIFEST = "manifest.json"
@@ -54,9 +55,32 @@ class Contents(Part):
     image: Filled | None = None
     trees: dict[TreeName, tuple[Member, ...]]
 
+    @model_validator(mode="after")
+    def _holds_trees(self) -> Contents:
+        """What a host would refuse when it is far away is refused here. Raises Misfit."""
+        for name, members in self.trees.items():
+            _check_paths(name, [member.path for member in members])
+        strangers = set(self.downloads.values()) - {member.path for member in self.trees.get("downloads", ())}
+        if strangers:
+            raise Misfit(f"a download that is not in it: {min(strangers)!r}")
+        return self
+
     @property
     def size_bytes(self) -> int:
         return sum(member.size for tree in self.trees.values() for member in tree)
+
+
+def _check_paths(tree: str, paths: Sequence[str]) -> None:
+    """Raises Misfit for what could lead out of a tree or cannot be in one."""
+    known = set(paths)
+    if len(known) < len(paths):
+        raise Misfit(f"two files of one name in the tree {tree!r}")
+    for path in paths:
+        parts = path.split("/")
+        if "" in parts or "." in parts or ".." in parts or "\0" in path:
+            raise Misfit(f"a path that is not allowed in a tree: {path!r}")
+        if any("/".join(parts[:depth]) in known for depth in range(1, len(parts))):
+            raise Misfit(f"a file below a file: {path!r}")
 
 
 def member_name(tree: str, member: Member) -> str | None:
@@ -87,5 +111,13 @@ def parse_contents(data: bytes, source: str) -> Contents:
         }
         return Contents.model_validate(found)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        why = "a newer jobctl made it?" if isinstance(error, ValidationError) else "it is damaged?"
+        why = _misfit(error) or ("a newer jobctl made it?" if isinstance(error, ValidationError) else "it is damaged?")
         raise InputError("this is not a bundle that jobctl understands", where=source, hint=why) from None
+
+
+def _misfit(error: Exception) -> str:
+    """What our own check of the trees said; empty where it was another one."""
+    if not isinstance(error, ValidationError):
+        return ""
+    causes = [details.get("ctx", {}).get("error") for details in error.errors()]
+    return next((str(cause) for cause in causes if isinstance(cause, Misfit)), "")

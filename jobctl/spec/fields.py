@@ -117,6 +117,8 @@ def _check_pattern(pattern: str, told: str) -> AfterValidator:
 _NAME = "[a-z0-9][a-z0-9-]{0,39}"
 _LABEL = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _ENV_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_PACKAGE = "[A-Za-z0-9][A-Za-z0-9._-]*"
+_VERSION = "[A-Za-z0-9][A-Za-z0-9.!+_-]*"  # of PEP 440 the characters
 
 Text = Annotated[str, AfterValidator(check_text)]
 Filled = Annotated[str, AfterValidator(_check_filled), Field(json_schema_extra={"minLength": 1})]
@@ -143,3 +145,5 @@ EnvName = Annotated[
     _check_pattern(_ENV_NAME, "is not a name for an environment variable: letters, digits and '_', no digit first"),
     Field(json_schema_extra={"pattern": f"^{_ENV_NAME}$"}),
 ]
+PackageName = Annotated[str, _check_pattern(_PACKAGE, "is not a name that a package can have")]
+PackageVersion = Annotated[str, _check_pattern(_VERSION, "is not an exact version")]

@@ -6,13 +6,15 @@ that one can go back.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict
 
 from jobctl.errors import InputError
-from jobctl.spec.fields import Filled, Part
+from jobctl.spec.fields import Filled, PackageName, PackageVersion, Part
 from jobctl.spec.validate import validate
 from jobctl.spec.yaml_source import load_yaml
 from jobctl.spec.yaml_write import dump
@@ -20,6 +22,7 @@ from jobctl.spec.yaml_write import dump
 Count = Annotated[int, Strict(), Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
+_CONFLICT = re.compile("^<<<<<<< ", re.MULTILINE)
 _MAIN = ("paddlepaddle", "paddlepaddle-gpu", "paddle-custom-npu", "paddleseg", "numpy")
 
 _HEAD = """\
@@ -31,8 +34,8 @@ _HEAD = """\
 class Package(Part):
     """One package. `list`: which of the job's `install` lists brings it, from 0."""
 
-    name: Filled
-    version: Filled
+    name: PackageName
+    version: PackageVersion
     list: Count
     sha256: Sha256 | None = None
 
@@ -135,6 +138,13 @@ class Lock(Part):
 
 def load_lock(text: str, source: str) -> Lock:
     """Parse and validate. Raises ConfigError."""
+    if _CONFLICT.search(text):
+        raise InputError(
+            "git left both sides of a merge in the lock",
+            where=source,
+            hint="keep one side whole: the other's resolutions are made anew when they are needed",
+            next_command=f"git checkout --theirs -- {shlex.quote(source)}",
+        )
     document = load_yaml(text, source)
     lock = validate(Lock, document)
     numbers = [each.number for each in lock.resolutions]

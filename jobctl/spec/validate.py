@@ -58,7 +58,8 @@ def show(value: object, limit: int = 80) -> str:
 def validate(model: type[M], document: Document, *, next_command: str = "") -> M:
     """The document as `model`. Raises ConfigError with every mistake that was found."""
     if document.data is None:
-        hint = f"it needs: {', '.join(name for name, field in model.model_fields.items() if field.is_required())}"
+        needed = ", ".join(name for name, field in model.model_fields.items() if field.is_required())
+        hint = f"it needs: {needed}" if needed else ""
         raise ConfigError("nothing is written in it", where=document.source, hint=hint, next_command=next_command)
     try:
         return model.model_validate(document.data)

@@ -21,7 +21,7 @@ Path = tuple[str | int, ...]
 """Where a field is: ("stages", 0, "name"). Written `stages[0].name`."""
 
 MAX_NODES = 50_000
-"""More than any file for people has; ends what aliases of aliases would blow up."""
+"""Any file may have these, and a long one as many as it has characters: ends what aliases of aliases would blow up."""
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -126,8 +126,8 @@ class _Walk:
 def _build(node: yaml.Node, path: Path, walk: _Walk) -> Any:
     """A node as plain data; notes the place of everything below it."""
     walk.marks.setdefault(path, _mark(node))
-    if len(walk.marks) > MAX_NODES:
-        raise walk.refuse(f"more than {MAX_NODES} values", node, "aliases of aliases multiply")
+    if len(walk.marks) > (most := max(MAX_NODES, len(walk.text))):
+        raise walk.refuse(f"more than {most} values", node, "aliases of aliases multiply")
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node, walk)
     if id(node) in walk.open_nodes:

@@ -136,3 +136,13 @@ def test_a_lock_with_a_mistake_is_told_with_its_place(local_lab: Lab, wheels: Pa
     (local_lab.laptop / "config.lock").write_text("version: 1\nresolutions:\n  - {number: 1, nmae: x}\n")
     said = local_lab.run("lock", "config.yaml", expect=2)
     assert "config.lock:3" in said.err
+
+
+def test_a_package_that_no_list_would_install_is_told_and_no_run_is_made(local_lab: Lab, wheels: Path) -> None:
+    write_config(local_lab, wheels)
+    pinned(local_lab)
+    lock, before = local_lab.laptop / "config.lock", local_lab.runs_on_host()
+    lock.write_text(lock.read_text().replace("version: '1.0', list: 0", "version: '1.0', list: 5"))
+    said = local_lab.run("submit", "config.yaml", "-i", str(local_lab.inventory), expect=2)
+    assert "tiny: list 5" in said.err and "--upgrade" in said.err
+    assert local_lab.runs_on_host() == before

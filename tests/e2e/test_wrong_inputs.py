@@ -254,6 +254,11 @@ OTHER_WORDS: tuple[tuple[tuple[str, ...], int, str], ...] = (
 )
 
 
+def test_a_file_that_has_no_end_is_told(local_lab: Lab) -> None:
+    assert "the config file is larger than" in local_lab.run("render", "/dev/zero", expect=2).err
+    assert "the inventory file is larger than" in local_lab.run("gc", "-i", "/dev/zero", expect=2).err
+
+
 def test_words_that_mean_nothing_do_nothing(local_lab: Lab) -> None:
     local_lab.write_config(["true"])
     local_lab.wait(local_lab.submit())

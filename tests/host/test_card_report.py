@@ -77,3 +77,13 @@ def test_processes_have_their_users(weird_path: Path, smi: FakeSmi) -> None:
     assert told["leases"] == []
     assert told["owners"][str(os.getpid())]["user"] == getpass.getuser()
     assert card_report.owner(4194304 + 1) == {"user": None, "name": None}
+
+
+def test_a_tool_that_hangs_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    smi = tmp_path / "npu-smi"
+    smi.write_text('#!/bin/sh\necho "$@" >> "$0.asked"\nsleep 600\n')
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    told = cards.ask_smi(5)
+    assert told == (f"npu-smi failed: {smi} gave no answer within 5 s",) * 2
+    assert (tmp_path / "npu-smi.asked").read_text() == "info\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -61,6 +62,13 @@ def test_a_program_that_is_too_slow_is_ended_with_what_it_started(tmp_path: Path
             return
         time.sleep(0.02)
     assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_of_a_program_that_prints_too_much_the_beginning_is_kept() -> None:
+    said = ask(
+        [sys.executable, "-c", "import os\nfor _ in range(64): os.write(1, b'1' * (1 << 20))\nos.write(2, b'end')"], 60
+    )
+    assert (said.exit_code, len(said.out), said.err) == (0, 256 << 10, "end")
 
 
 @pytest.mark.parametrize("section", ["global", "install"])

@@ -78,3 +78,32 @@ def test_numbers_are_given_once() -> None:
         load_lock(text, "x.lock")
     with pytest.raises(InputError, match="no resolution of this number"):
         make_lock("1").use(7)
+
+
+SIDES = "version: 1\nresolutions:\n<<<<<<< HEAD\n  - number: 2\n=======\n  - number: 2\n>>>>>>> theirs\n"
+EDITED: dict[str, tuple[str | tuple[str, str], str]] = {
+    "both sides of a merge": (SIDES, "git left both sides of a merge"),
+    "a name that pip would take for an option": (("name: paddlepaddle", 'name: "-r /etc/passwd"'), "is not a name"),
+    "a version that begins a line of its own": (("version: 1.0", 'version: "1\\n--pre"'), "is not an exact version"),
+    "a version that is none": (("version: 1.0", "version: '>=1'"), "is not an exact version"),
+    "nothing": ("", "nothing is written in it"),
+}
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_what_an_editor_or_git_made_of_a_lock_is_told(name: str) -> None:
+    change, said = EDITED[name]
+    whole = dump_lock(make_lock("1.0.post1")).replace("1.0.post1", "1.0")
+    text = change if isinstance(change, str) else whole.replace(*change)
+    assert text != whole
+    with pytest.raises(InputError, match=said) as caught:
+        load_lock(text, "x.lock")
+    assert "x.lock" in caught.value.where
+
+
+def test_a_lock_may_grow_for_years() -> None:
+    each = tuple(Package(name=f"p{number}", version="1", list=0) for number in range(400))
+    lock = Lock()
+    for day in range(40):
+        lock, _ = lock.add(at=str(day), by="x", target=HOST, asks=f"{day:016}", packages=each)
+    assert load_lock(dump_lock(lock), "x.lock") == lock
