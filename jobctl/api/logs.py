@@ -98,7 +98,7 @@ class LogFollower:
                     self.positions[self._file], self.began = offset + len(payload), True
                     if payload:
                         self.bytes_read += len(payload)
-                        yield Piece(self._file, offset, payload, header.get("rank") and told.integer("rank"))
+                        yield Piece(self._file, offset, bytes(payload), header.get("rank") and told.integer("rank"))
 
     def _params(self) -> dict[str, Any]:
         params: dict[str, Any] = {"stage": self.stage, "follow": self.follow}
