@@ -105,7 +105,7 @@ class LogFollower:
                     self.positions[self.file], self.began = offset + len(payload), True
                     if payload:
                         self.bytes_read += len(payload)
-                        yield Piece(self.file, offset, payload, header.get("rank") and told.integer("rank"))
+                        yield Piece(self.file, offset, bytes(payload), header.get("rank") and told.integer("rank"))
 
     def _replies(self, exchange: Exchange) -> Iterator[Reply]:
         while not self.stopped.is_set():

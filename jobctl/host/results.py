@@ -10,6 +10,7 @@ import re
 import stat
 import time
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -103,7 +104,8 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     many. Checkpoints that are not complete are left out. The last one has `empty` too: the artifacts that no file
     belongs to; and `over`, how the run had ended before it was listed.
 
-    Hashes are kept beside, keyed by size and time of change.
+    Hashes are kept beside, keyed by size and time of change. What has to be hashed first takes a while: before it, a
+    reply announces large files as `large`, rows [path, size in bytes, artifact name].
     """
     over = _over(run_dir)  # before the files are looked at: they do not change after it
     kept = read_json(run_dir / _HASHES) or {}
@@ -111,6 +113,9 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
     hashes: Dict[str, List[Any]] = {}
     half = mirrored.half(run_dir)
     found = [row for row in find(run_dir) if not half.intersection(_above(row[0]))]
+    large = list(islice(_large_unhashed(run_dir, found, kept), _ROWS))
+    if large:
+        request.reply(large=large)
     for path, artifact in found:
         file = run_dir / path
         try:
@@ -132,6 +137,15 @@ def listing(request: Request, run_dir: Path) -> Optional[Dict[str, Any]]:
         with suppress(OSError):  # results can be pulled from a full disk too; then they are hashed again the next time
             write_json(run_dir / _HASHES, hashes)
     return {"rows": rows, "over": over, "empty": _without_files(run_dir, {name for _, name in found})}
+
+
+def _large_unhashed(run_dir: Path, found: List[Tuple[str, str]], kept: Json) -> Iterator[List[Any]]:
+    for path, artifact in found:
+        if path not in kept:
+            with suppress(OSError):
+                size = os.stat(str(run_dir / path)).st_size
+                if size > FRAME:
+                    yield [path, size, artifact]
 
 
 def _above(path: str) -> List[str]:

@@ -12,11 +12,10 @@ import queue
 import threading
 import time
 import traceback
-from typing import Any, BinaryIO, Callable, Dict, List, Optional
+from typing import Any, BinaryIO, Callable, Dict, Optional
 
 from .frames import BEAT_S, SILENCE_S, Frame, FrameError, Header, encode_head, read_frame
 
-_PIECE = 256 << 10
 _FULL_S = 0.1  # so often the reader looks whether a request whose queue is full is over
 
 
@@ -113,15 +112,17 @@ class Server:
 
     def _read(self, size: int) -> bytes:
         """`size` bytes, or fewer at the end. Each piece is a sign of life: on a slow line one frame takes long."""
-        pieces: List[bytes] = []
-        while size:
-            piece = self._source.read1(min(size, _PIECE))  # type: ignore[attr-defined]  # what is there
-            if not piece:
-                break
-            self._heard = time.monotonic()
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
+        data = bytearray(size)
+        got = 0
+        with memoryview(data) as room:
+            while got < size:
+                count = self._source.readinto1(room[got:])  # type: ignore[attr-defined]  # what is there, uncopied
+                if not count:
+                    break
+                self._heard = time.monotonic()
+                got += count
+        del data[got:]
+        return data  # type: ignore[return-value]  # as good as bytes to who receives
 
     def _dispatch(self, frame: Frame) -> None:
         header, payload = frame

@@ -134,9 +134,16 @@ class Answer:
 
     def pictures(self) -> list[tuple[str, int, str]]:
         """(path, size in bytes, artifact name). Where the paths lead is not checked here."""
-        rows = self.items("rows")
+        return self._sized("rows")
+
+    def large(self) -> list[tuple[str, int, str]]:
+        """Files that are still being hashed, as those of `pictures`."""
+        return self._sized("large")
+
+    def _sized(self, name: str) -> list[tuple[str, int, str]]:
+        rows = self.items(name)
         if not all(isinstance(row, list) and [type(cell) for cell in row] == [str, int, str] for row in rows):
-            raise self._wrong("rows")
+            raise self._wrong(name)
         return [(row[0], row[1], row[2]) for row in rows]
 
     def artifacts(self) -> list[tuple[Entry, str]]:

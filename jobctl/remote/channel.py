@@ -226,21 +226,34 @@ class _ExactReader:
     def __init__(self, stream: ByteStream, already: bytes, heard: Callable[[], None]) -> None:
         self._stream = stream
         self._heard = heard
+        self._ahead = memoryview(bytearray(_PIECE))
         self._rest = memoryview(already)
 
     def read(self, size: int) -> bytes:
-        pieces = [self._rest[:size]]
-        self._rest = self._rest[size:]
-        left = size - len(pieces[0])
-        while left:
-            piece = self._stream.read(min(max(_PIECE, left), 4 * _PIECE))
-            if not piece:
-                break
-            self._heard()
-            pieces.append(memoryview(piece)[:left])
-            self._rest = memoryview(piece)[left:]
-            left -= len(pieces[-1])
-        return b"".join(pieces)
+        """What is large is read to where it stays: each further copy costs as much as the network's."""
+        if size <= len(self._rest):
+            return self._take(size)
+        data = bytearray(size)
+        with memoryview(data) as room:
+            got = len(self._rest)
+            room[:got] = self._take(got)
+            while got < size:
+                large = size - got >= _PIECE
+                count = self._stream.read_into(room[got:] if large else self._ahead)
+                if not count:
+                    break
+                self._heard()
+                if not large:
+                    self._rest = self._ahead[:count]
+                    count = min(count, size - got)
+                    room[got : got + count] = self._take(count)
+                got += count
+        del data[got:]
+        return data  # type: ignore[return-value]  # as good as bytes to who receives
+
+    def _take(self, size: int) -> bytes:
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(taken)
 
 
 def open_host_channel(transport: Transport, *, root: str, python: str) -> HostChannel:

@@ -46,3 +46,9 @@ def further_connections(seen: Seen) -> int:
         return 0
     done_alone_in_s = seen.left_bytes / seen.rate
     return min(MOST_FURTHER, int(done_alone_in_s / _OPENING_S))
+
+
+def connections_to_expect(round_trip_s: float, size_bytes: int) -> int:
+    """How many beside the first may turn out to be worth it, before any rate was seen: on a link so fast that the
+    window holds the first. To open them takes a second, which passes beside whatever else is waited for."""
+    return further_connections(Seen(round_trip_s, WINDOW_BYTES / max(round_trip_s, 1e-6), size_bytes))

@@ -38,14 +38,21 @@ class LocalStream:
 
     def read(self, size: int) -> bytes:
         """At least one and at most `size` bytes; b"" at the end, and after `close`."""
+        room = bytearray(size)
+        with memoryview(room) as view:
+            count = self.read_into(view)
+        return bytes(room[:count])
+
+    def read_into(self, room: memoryview) -> int:
+        """The same into `room`: how many bytes came."""
         with self._out_lock:
             while self.is_open:
                 try:
-                    return os.read(self._out.fileno(), size)
+                    return os.readv(self._out.fileno(), [room])
                 except BlockingIOError:
-                    if self._ready(self._out.fileno(), select.POLLIN) and size > _MUCH:
+                    if self._ready(self._out.fileno(), select.POLLIN) and len(room) > _MUCH:
                         time.sleep(_GATHER_S)  # ssh writes 32 KiB at a time: not to be woken for each
-        return b""
+        return 0
 
     def write(self, data: bytes) -> None:
         """All of `data`. Raises ConnectionLost when the program reads no more."""

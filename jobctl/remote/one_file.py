@@ -19,4 +19,4 @@ def read_file(channel: HostChannel, run_id: str, path: str, offset: int, most: i
             left -= len(payload)
             if left < 0:
                 raise misunderstood(channel.host, f"more of {path} than was asked for")
-            yield payload
+            yield bytes(payload)

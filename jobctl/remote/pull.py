@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +52,11 @@ def pull_run(
     listed and fetched once more. When all of a run that is over is here, the host is told so: `by` has it.
     """
     channel = lanes.channel
-    rows, empty, over = _listing(channel, run_id)
+
+    def expect(large: list[tuple[str, int, str]]) -> None:
+        lanes.expect(sum(size for path, size, name in large if _wanted(path, name, only)))
+
+    rows, empty, over = _listing(channel, run_id, expect)
     chosen = _choose(rows, empty, only, run_id)
     with local_errors(folder):
         target = PullTarget(folder)
@@ -102,14 +106,21 @@ def _choose(
     return chosen
 
 
-def _listing(channel: HostChannel, run_id: str) -> tuple[list[tuple[Entry, str]], dict[str, str], list[Any] | None]:
-    """(files with their artifacts' names, name -> glob of the artifacts without files, how the run had ended)."""
+def _listing(
+    channel: HostChannel, run_id: str, announced: Callable[[list[tuple[str, int, str]]], None] = lambda large: None
+) -> tuple[list[tuple[Entry, str]], dict[str, str], list[Any] | None]:
+    """(files with their artifacts' names, name -> glob of the artifacts without files, how the run had ended).
+
+    `announced` is called with (path, size in bytes, artifact name) of large ones that the host begins to hash.
+    """
     found: list[tuple[Entry, str]] = []
     empty: dict[str, str] = {}
     over = None
     with channel.exchange("artifacts", run_id=run_id) as exchange:
         for header, _ in exchange:
             answer = Answer(channel.host, header)
+            if "large" in header:
+                announced(answer.large())
             if "rows" in header or not header.get("more"):
                 found += answer.artifacts()
             if not header.get("more"):

@@ -27,6 +27,9 @@ class ByteStream(Protocol):
     def read(self, size: int) -> bytes:
         """At least one and at most `size` bytes; b"" at the end. Raises ConnectionLost when the peer is gone."""
 
+    def read_into(self, room: memoryview) -> int:
+        """The same into `room`: how many bytes came."""
+
     def write(self, data: bytes) -> None:
         """All of `data`. Raises ConnectionLost when the peer is gone."""
 

@@ -26,6 +26,11 @@ class GoneStream:
         self._written_to.wait()
         return self._said.pop() if self._said else b""
 
+    def read_into(self, room: memoryview) -> int:
+        data = self.read(len(room))
+        room[: len(data)] = data
+        return len(data)
+
     def finish(self) -> tuple[int | None, bytes]:
         return None, b""
 

@@ -28,7 +28,7 @@ from jobctl.remote.transport import Completed
 _OWN_FAILURE = 255
 """ssh's exit code when it fails itself, when a signal ended the program there (9.2 does not say which), and when the
 program exited with it: so it says nothing."""
-_DROPPED = (b"kex_exchange_identification", b"Connection reset", b"Connection closed", b"MaxStartups")
+_DROPPED = (b"kex_exchange_identification", b"Connection reset", b"Connection closed", b"Broken pipe", b"MaxStartups")
 _PIPE_BYTES = 1 << 20
 _BANNER_BYTES = 1 << 20
 _MOMENT_S = 1.0
@@ -148,11 +148,26 @@ class OpensshStream:
         """At least one and at most `size` bytes; b"" at the end. Raises ConnectionLost."""
         data = self._pending[:size] or self._local.read(size)
         self._pending = self._pending[size:]
-        if not data and not self._closed:
+        if not data:
+            self._check_lost()
+        return data
+
+    def read_into(self, room: memoryview) -> int:
+        """As `ByteStream.read_into`, without a copy in between."""
+        if self._pending:
+            data = self.read(len(room))
+            room[: len(data)] = data
+            return len(data)
+        count = self._local.read_into(room)
+        if not count:
+            self._check_lost()
+        return count
+
+    def _check_lost(self) -> None:
+        if not self._closed:
             code, stderr = self._local.finish(_MOMENT_S)
             if code == _OWN_FAILURE and stderr.strip():
                 raise self._lost(stderr)
-        return data
 
     def write(self, data: bytes) -> None:
         """All of `data`. Raises ConnectionLost."""

@@ -62,6 +62,12 @@ class SshStream:
             self._check_lost()
         return data
 
+    def read_into(self, room: memoryview) -> int:
+        """As `ByteStream.read_into`."""
+        data = self.read(len(room))
+        room[: len(data)] = data
+        return len(data)
+
     def write(self, data: bytes) -> None:
         """All of `data`. Raises ConnectionLost when the program or the connection has ended."""
         view = memoryview(data)
