@@ -59,11 +59,25 @@ class Screen:
 
     def save(self, name: str, title: str) -> None:
         """The screen as a picture, without the last prompt; then it is cleared."""
-        coloured = self._tmux("capture-pane", "-p", "-e").rstrip("\n ").splitlines()[:-1]
+        self._draw(name, title, self._tmux("capture-pane", "-p", "-e").rstrip("\n ").splitlines()[:-1])
+        self._tmux("send-keys", "C-l")
+        _wait_for(lambda: self.lines() == ["$"])
+
+    def _draw(self, name: str, title: str, coloured: list[str]) -> None:
         text = Text.from_ansi("\n".join(coloured) + "\n")  # rich clips the underscores of the last line
         console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor", force_terminal=True)
         console.print(text, soft_wrap=True)
         console.save_svg(str(HERE / name), title=title, theme=MONOKAI, unique_id=name.partition(".")[0])
+
+    def watch(self, name: str, title: str) -> None:
+        """`jobctl watch` as it stands once all has been told, then it is left."""
+        self._tmux("send-keys", "-l", "clear; jobctl watch")
+        self._tmux("send-keys", "Enter")
+        _wait_for(lambda: "the run is over" in self._tmux("capture-pane", "-p"))
+        time.sleep(1.0)  # the screen draws four times a second
+        self._draw(name, title, self._tmux("capture-pane", "-p", "-e").splitlines())
+        self._tmux("send-keys", "q")
+        _wait_for(lambda: self.lines()[-1] == "$")
         self._tmux("send-keys", "C-l")
         _wait_for(lambda: self.lines() == ["$"])
 
@@ -106,6 +120,7 @@ def take_pictures(screen: Screen, folder: Path) -> Path:
     screen.save("training.svg", "submitted; the laptop may sleep now")
     _wait_for(lambda: _status(screen, folder)["state"] == "SUCCEEDED")
     screen.type("jobctl logs --stage train | grep -e TRAIN -e mIoU | tail -n 6 | cut -c 1-98")
+    screen.watch("watch.svg", "jobctl watch")
     screen.type("jobctl pull")
     screen.save("results.svg", "the results, on the laptop")
     screen.type(f"jobctl submit {CONFIG} -i {INVENTORY} --set lerning_rate=0.1")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobctl.api.diagnosing import Cause, Diagnosis, RunDiagnosis, diagnose, diagnose_files
     from jobctl.api.examining import Check, Examined, doctor
     from jobctl.api.keeping import keep_open
+    from jobctl.api.listener import Listener
     from jobctl.api.locking import lock
     from jobctl.api.logs import LogFollower, Piece, logs
     from jobctl.api.metrics import MetricsReader, MetricsView, series
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
     from jobctl.api.reporting import Reported, report
     from jobctl.api.results import follow, pull
     from jobctl.api.resuming import resume
-    from jobctl.api.runs import RunView, cancel, known_runs, runs, runs_as_they_come, status
+    from jobctl.api.runs import RunView, cancel, known_run, known_runs, runs, runs_as_they_come, status
     from jobctl.api.sending import Delivery, send, submit_each
     from jobctl.api.starting import init
     from jobctl.api.submit import Submitted, submit
     from jobctl.api.texts import job_text, schema
     from jobctl.api.tidying import Tidied, Tidying, gc
+    from jobctl.api.watching import RunWatch, Sink
 
 _HOMES = {
     "Adopted": "adopting",
@@ -47,13 +49,16 @@ _HOMES = {
     "Examined": "examining",
     "HostCards": "card_table",
     "Item": "planning",
+    "Listener": "listener",
     "LogFollower": "logs",
     "MetricsReader": "metrics",
     "MetricsView": "metrics",
     "Piece": "logs",
     "RunDiagnosis": "diagnosing",
+    "RunWatch": "watching",
     "Reported": "reporting",
     "RunView": "runs",
+    "Sink": "watching",
     "Submitted": "submit",
     "Tidied": "tidying",
     "Tidying": "tidying",
@@ -70,6 +75,7 @@ _HOMES = {
     "init": "starting",
     "job_text": "texts",
     "keep_open": "keeping",
+    "known_run": "runs",
     "known_runs": "runs",
     "lock": "locking",
     "logs": "logs",
@@ -102,6 +108,7 @@ __all__ = [
     "Examined",
     "HostCards",
     "Item",
+    "Listener",
     "LogFollower",
     "MetricsReader",
     "MetricsView",
@@ -109,6 +116,8 @@ __all__ = [
     "Reported",
     "RunDiagnosis",
     "RunView",
+    "RunWatch",
+    "Sink",
     "Submitted",
     "Tidied",
     "Tidying",
@@ -125,6 +134,7 @@ __all__ = [
     "init",
     "job_text",
     "keep_open",
+    "known_run",
     "known_runs",
     "lock",
     "logs",

@@ -69,7 +69,7 @@ class LogFollower:
             try:
                 with connect(host) as channel:
                     self.connections += 1
-                    for piece in self._read(channel):
+                    for piece in self.read_over(channel):
                         tries = 0
                         yield piece
             except (ConnectionLost, ConnectError) as error:
@@ -82,7 +82,11 @@ class LogFollower:
                 tell.note(f"{error.what}; connecting again {when} (the run goes on)")
                 time.sleep(wait_s)
 
-    def _read(self, channel: HostChannel) -> Iterator[Piece]:
+    def read_over(self, channel: HostChannel) -> Iterator[Piece]:
+        """Goes on where it stopped, over an open channel, until there is no more: then `state` is known.
+
+        Raises what the channel raises; it can then be asked to go on over another one.
+        """
         op = "rank_logs" if self.rank == "all" else "log"
         with channel.exchange(op, run_id=self.record.run_id, **self._params()) as exchange:
             for header, payload in exchange:

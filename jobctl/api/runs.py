@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobctl.api.listener import Listener, Silent
 from jobctl.errors import InputError, JobctlError, RunNotFound
@@ -14,6 +14,9 @@ from jobctl.host.states import FINAL, SUCCEEDED
 from jobctl.laptop.records import Record, Records
 from jobctl.remote.answers import Answer
 from jobctl.remote.fanout import QUIET_S, in_batches
+
+if TYPE_CHECKING:
+    from jobctl.remote.channel import HostChannel
 
 _LONGEST_GRACE_S = 3600
 
@@ -60,6 +63,11 @@ def _newest_first(views: Iterable[RunView]) -> list[RunView]:
 def known_runs() -> list[Record]:
     """The runs of this laptop as they were last seen, newest first; no host is asked."""
     return Records().all()
+
+
+def known_run(run: str | None = None) -> Record:
+    """The run that a name means, as it was last seen; no host is asked. Raises RunNotFound."""
+    return Records().find(run)
 
 
 def status(run: str | None = None, *, listener: Listener | None = None, records: Records | None = None) -> RunView:
@@ -185,10 +193,18 @@ def _ask(group: Sequence[Record], book: Records, alone: bool) -> dict[str, Jobct
     """One connection for all runs of a host. Passwords are asked for only where no other host asks too."""
     try:
         with _connected(group[0], ask=alone) as channel:
-            reply = channel.call("status", run_ids=[record.run_id for record in group])
-            answer = Answer(channel.host, reply.header)
+            return ask_over(channel, group, book)
     except JobctlError as error:
         return {record.run_id: error for record in group}
+
+
+def ask_over(channel: HostChannel, group: Sequence[Record], book: Records) -> dict[str, JobctlError]:
+    """How these runs of the channel's host are now, into their records. Gives those for which there was no answer.
+
+    Raises what the channel raises.
+    """
+    reply = channel.call("status", run_ids=[record.run_id for record in group])
+    answer = Answer(channel.host, reply.header)
     failed: dict[str, JobctlError] = {}
     for record in group:
         try:

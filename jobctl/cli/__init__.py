@@ -26,6 +26,7 @@ COMMANDS = {
     "ps": "List runs: state, stage, progress, best mIoU.",
     "status": "Show one run whole.",
     "logs": "Show or follow a run's logs.",
+    "watch": "Watch a run in the terminal: curves, cards, log, keys.",
     "diagnose": "Say why a run failed, or what a log file tells of a failure.",
     "cards": "Show the cards of all hosts: health, memory, who holds them.",
     "report": "Write one HTML file that shows a run, or compares several.",

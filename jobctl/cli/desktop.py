@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from jobctl.cli.plain import plain
+from jobctl.monitor.plain import plain
 
 _SCRIPT = ("on run argv", "display notification (item 2 of argv) with title (item 1 of argv)", "end run")
 _PATIENCE_S = 5.0

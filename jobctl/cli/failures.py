@@ -15,9 +15,9 @@ from pathlib import Path
 
 import click
 
-from jobctl.cli.plain import plain
 from jobctl.cli.show import json_error
 from jobctl.errors import InputError, JobctlError
+from jobctl.monitor.plain import plain
 
 
 def run_reporting_failures(command: click.Command, args: list[str]) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from jobctl.cli.plain import PlainLog, plain
+from jobctl.monitor.plain import PlainLog, plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

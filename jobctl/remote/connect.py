@@ -42,6 +42,20 @@ def keep_open() -> Iterator[None]:
 
 
 @contextmanager
+def using(host: Host, channel: HostChannel | None) -> Iterator[None]:
+    """Within it, in this thread, `connect(host)` gives this channel as long as it is not lost, and does not close it.
+
+    For who keeps one connection and does several things at once over it. Nobody is asked for a password meanwhile.
+    """
+    with ExitStack() as stack:
+        token = _kept.set(_Kept(stack, [(host, channel)] if channel else [], may_ask=False))
+        try:
+            yield
+        finally:
+            _kept.reset(token)
+
+
+@contextmanager
 def connect(host: Host, *, ask: bool = True) -> Iterator[HostChannel]:
     """One connection and one channel, closed at the end. Raises the HostErrors.
 
@@ -62,12 +76,13 @@ class _Kept:
 
     stack: ExitStack
     channels: list[tuple[Host, HostChannel]] = field(default_factory=list)
+    may_ask: bool = True
 
     def channel(self, host: Host, ask: bool) -> HostChannel:
         for known, channel in self.channels:
             if known == host and not channel.lost:
                 return channel
-        channel = self.stack.enter_context(_connect(host, ask))
+        channel = self.stack.enter_context(_connect(host, ask and self.may_ask))
         self.channels.append((host, channel))
         return channel
 
