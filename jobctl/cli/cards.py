@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     type=click.Path(),
     help="The hosts (YAML). JOBCTL_INVENTORY names it too.",
 )
-@click.option("--parse", metavar="FILE", help="Show what is read from a saved output of npu-smi instead; - is stdin.")
+@click.option(
+    "--parse",
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    help="Show what is read from a saved output of npu-smi instead; - is stdin.",
+)
 @json_option
 def main(hosts: tuple[str, ...], inventory: str | None, parse: str | None, as_json: bool) -> int:
     """Show every card of the hosts: health, memory, load, who holds it, free since when.

@@ -10,7 +10,10 @@ from jobctl.cli import show
 def main(shell: str) -> None:
     """Print the completion script of SHELL.
 
-    For bash: jobctl completion bash > ~/.local/share/bash-completion/completions/jobctl
+    \b
+    bash: jobctl completion bash > ~/.local/share/bash-completion/completions/jobctl
+    zsh:  jobctl completion zsh > ~/.zfunc/_jobctl   (fpath+=~/.zfunc before compinit)
+    fish: jobctl completion fish > ~/.config/fish/completions/jobctl.fish
     """
     from click.shell_completion import get_completion_class
 

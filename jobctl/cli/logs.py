@@ -12,7 +12,7 @@ import click
 
 from jobctl.cli import show
 from jobctl.cli.desktop import tell_desktop
-from jobctl.cli.options import json_option, run_argument
+from jobctl.cli.options import complete_stage, json_option, run_argument
 
 if TYPE_CHECKING:
     from jobctl.api import LogFollower
@@ -46,7 +46,7 @@ class Wish:
 @click.command("logs")
 @run_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends; lost connections are made again.")
-@click.option("--stage", metavar="NAME", help="Only this stage.")
+@click.option("--stage", metavar="NAME", shell_complete=complete_stage, help="Only this stage.")
 @click.option(
     "--rank",
     metavar="N|all",

@@ -16,6 +16,16 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return [CompletionItem(record.run_id, help=record.host_name) for record in found]
 
 
+def complete_stage(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The stages of the run on the line, as it was seen last; without one, of the newest."""
+    from jobctl import api
+
+    wanted = ctx.params.get("run") or ""
+    status = next((record.status or {} for record in api.known_runs() if record.run_id.startswith(wanted)), {})
+    stages = [stage for stage in status.get("stages") or [] if str(stage["name"]).startswith(incomplete)]
+    return [CompletionItem(stage["name"], help=stage["state"]) for stage in stages]
+
+
 def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from jobctl.api.prepare import load_hosts
     from jobctl.errors import JobctlError

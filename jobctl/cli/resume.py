@@ -3,14 +3,18 @@ from __future__ import annotations
 import click
 
 from jobctl.cli import show
-from jobctl.cli.options import json_option, parse_cards, parse_wait, run_argument
+from jobctl.cli.options import complete_stage, json_option, parse_cards, parse_wait, run_argument
 
 
 @click.command("resume")
 @run_argument
 @click.option("--checkpoint", metavar="NAME|PATH", help="Go on from this one; default: the newest that is complete.")
 @click.option(
-    "--from", "stage", metavar="STAGE", help="Begin at this stage; default: the first that has not succeeded."
+    "--from",
+    "stage",
+    metavar="STAGE",
+    shell_complete=complete_stage,
+    help="Begin at this stage; default: the first that has not succeeded.",
 )
 @click.option("--cards", metavar="LIST", help="These cards, such as 4-7; as many as it began with.")
 @click.option("--wait", metavar="TIME", help="Wait for cards at most so long, such as 2h or 30m; default: as before.")
