@@ -16,21 +16,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from jobctl.errors import (
-    ChangedHostKey,
-    ConnectionLost,
-    ContainerError,
-    HostProgramError,
-    InputError,
-    JobctlError,
-    NoSpace,
-    RunNotFound,
-    TransferError,
-    TreeGone,
-)
+from jobctl.errors import ConnectionLost
 from jobctl.host.frames import BEAT_S, SILENCE_S, FrameError, Header, encode_head, read_frame
-from jobctl.remote.answers import misunderstood
 from jobctl.remote.bootstrap import Started, bootstrap
+from jobctl.remote.refusals import make_host_error
 from jobctl.remote.transport import ByteStream, Transport
 
 _LAST_WORDS_S = 2.0  # for reading what a host has still said, once it takes no more
@@ -198,7 +187,7 @@ class Exchange:
                     raise TimeoutError from None
         self._ended = not reply.header.get("more")
         if "error" in reply.header:
-            raise _as_error(self._channel.host, reply.header["error"])
+            raise make_host_error(self._channel.host, reply.header["error"])
         return reply
 
     def __iter__(self) -> Iterator[Reply]:
@@ -272,38 +261,3 @@ def _open_another(transport: Transport, root: str, python: str) -> HostChannel |
     except BaseException:
         further.close()
         raise
-
-
-def _as_error(host: str, error: object) -> JobctlError:
-    if not isinstance(error, dict):
-        return misunderstood(host, f"error: {error!r}")
-    kind, message, hint = error.get("kind"), str(error.get("message")), str(error.get("hint") or "")
-    where = f"{host}: {error['path']}" if error.get("path") else host
-    if kind == "no_space":
-        return NoSpace("no space left on the host", where=where, hint="free some, or set another `work_dir:`")
-    if kind in ("run_not_found", "no_run"):
-        return RunNotFound(message, where=host, next_command="jobctl ps")
-    if kind == "container":
-        return ContainerError(message, where=where, hint=hint)
-    if kind in ("transfer", "relay"):
-        return TransferError(message, where=where, hint=hint)
-    if kind == "tree_gone":
-        return TreeGone(message, where=where, hint="submit again: what is missing is sent again")
-    if kind == "impostor":
-        return _impostor(message, host)
-    if kind in ("no_stage", "refused"):
-        return InputError(message, where=where, hint=hint)
-    if kind == "bug":
-        return HostProgramError("the host program failed", where=host, value=message[-2000:], hint="please report this")
-    return HostProgramError(message, where=where, value=error.get("log") or None, hint=hint)
-
-
-def _impostor(message: str, host: str) -> ChangedHostKey:
-    """A host that passes a tree on met somebody else at the next one's address."""
-    return ChangedHostKey(
-        "SOMEBODY ELSE ANSWERED where the next host should: nothing was sent there",
-        where=f"seen from {host}",
-        value=message,
-        hint="whoever answered has not the key that was given to that host a moment ago: another service, or somebody "
-        "between the two. Ask their admin; `--direct` sends to each host over its own SSH connection",
-    )
