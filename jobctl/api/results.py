@@ -53,7 +53,10 @@ def pull(
             with connect(host_of(record)) as channel, Lanes(channel, limit, tell.note) as lanes:
                 tell.note("comparing what is there")
                 pulled = pull_run(lanes, record.run_id, folder, only, tell.progress, by=socket.gethostname())
-                return _with_event_files(pulled, record, channel, event_files) if event_files else pulled
+                if not event_files:
+                    return pulled
+                tell.note(f"writing the metrics for {' and '.join(event_files)}")
+                return _with_event_files(pulled, record, channel, event_files)
         except ConnectionLost as error:
             if attempt == _TRIES - 1:
                 raise

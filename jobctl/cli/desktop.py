@@ -19,7 +19,8 @@ _PATIENCE_S = 5.0
 
 def tell_desktop(title: str, text: str) -> None:
     """Without a terminal, or without such a program, nothing happens; nor if it fails."""
-    if not sys.stderr.isatty() or os.environ.get("JOBCTL_DESKTOP", "").lower() in ("no", "off", "0"):
+    terminal = sys.__stderr__  # the live view puts another in the place of sys.stderr
+    if terminal is None or not terminal.isatty() or os.environ.get("JOBCTL_DESKTOP", "").lower() in ("no", "off", "0"):
         return
     argv = _argv(plain(title), plain(text)[:300])
     if argv is None:

@@ -6,6 +6,7 @@ import sys
 import click
 
 from jobctl.cli import show
+from jobctl.cli.desktop import tell_desktop
 from jobctl.cli.options import run_argument
 from jobctl.errors import InputError
 
@@ -22,7 +23,7 @@ def main(run: str | None) -> None:
     with show.Teller() as teller:
         from jobctl.watch.start import make_app
 
-        app = make_app(run, teller)
+        app = make_app(run, teller, tell_desktop)
         app.run()
         if app.state in ("SUCCEEDED", "FAILED", "CANCELLED"):
             teller.note(f"{app.run_id}: {app.state}")

@@ -29,6 +29,8 @@ from jobctl.watch.feed import Feed, Known
 from jobctl.watch.log_view import LogView
 
 _DRAW_S = 0.25
+_STILL_LOOKING_S = 2.0
+AtEnd = Callable[[str, str], None]
 _LEFT = 32  # columns of the list of runs and of the stages, as app.tcss has it
 
 
@@ -47,7 +49,7 @@ class Watched(Protocol):
 
 
 class WatchApp(App[None]):
-    """`begin` starts to watch a run, given its id; also of one that is chosen later."""
+    """`begin` starts to watch a run, given its id; also of one that is chosen later. `at_end`: told when it is over."""
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -69,11 +71,14 @@ class WatchApp(App[None]):
         run_id: str,
         begin: Callable[[str], tuple[Feed, Watched]],
         clock: Callable[[], float] = time.time,
+        at_end: AtEnd = lambda title, text: None,
     ) -> None:
         super().__init__(ansi_color=True)
         self.run_id = run_id
         self._begin_run = begin
         self._clock = clock
+        self._at_end = at_end
+        self._began_at = clock()
         self._feed, self._watch = begin(run_id)
         self._drawn: Known | None = None
         self._busy = ""
@@ -127,7 +132,17 @@ class WatchApp(App[None]):
         self._write("stages", "\n".join(words.stage_lines(known.run.status, asked_at, _LEFT)))
         if known is not self._drawn:
             self._draw_known(known)
+            self._tell_end(known)
             self._drawn = known
+
+    def _tell_end(self, known: Known) -> None:
+        """That the run is over, to who has looked away: not of what the host says first, it may be over for long."""
+        before, status = self._drawn, known.run.status
+        if before is None or before.run.run_id != known.run.run_id or before.run.status.get("state") in words.OVER:
+            return
+        if status.get("state") in words.OVER and self._clock() - self._began_at > _STILL_LOOKING_S:
+            told = (f"{known.run.run_id}: {status['state']}", str(status.get("reason") or ""))
+            threading.Thread(target=self._at_end, args=told, daemon=True).start()
 
     def _draw_known(self, known: Known) -> None:
         status = known.run.status

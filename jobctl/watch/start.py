@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from jobctl import api
-from jobctl.watch.app import WatchApp, Watched
+from jobctl.watch.app import AtEnd, WatchApp, Watched
 from jobctl.watch.feed import Feed, known_before
 
 
-def make_app(run: str | None, listener: api.Listener) -> WatchApp:
+def make_app(run: str | None, listener: api.Listener, at_end: AtEnd = lambda title, text: None) -> WatchApp:
     """The screen for a run, connected where that is possible; `run` of it goes on until the user leaves.
+
+    `at_end`: is told, in a title and a text, that the run is over.
 
     Raises RunNotFound; of HostErrors those that only the user can mend (a host key, a login).
     """
@@ -16,7 +18,7 @@ def make_app(run: str | None, listener: api.Listener) -> WatchApp:
     first = _prepare(record.run_id)
     listener.note(f"connecting to {record.host_name}")
     first[1].open()  # here, where a password can still be asked for
-    return WatchApp(record.run_id, lambda run_id: _begin(run_id, first))
+    return WatchApp(record.run_id, lambda run_id: _begin(run_id, first), at_end=at_end)
 
 
 def _prepare(run_id: str) -> tuple[Feed, api.RunWatch]:

@@ -5,6 +5,7 @@ What was drawn is left in pytest's temporary folder. Where it is better than wha
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from jobctl.api import RunView
+from jobctl.laptop.records import Record
+from jobctl.watch.app import WatchApp
 from jobctl.watch.curves import Measured
-from jobctl.watch.feed import Known
+from jobctl.watch.feed import Feed, Known
 from jobctl.watch.log_view import LogView
 from jobctl.watch.words import Link
-from tests.watch.made import LOG, NOW, Quiet, draw, known, until
+from tests.watch.made import LOG, NOW, RUN_ID, STATUS, Quiet, draw, known, lines_of, until
 
 SCREENS = Path(__file__).parent / "screens"
 LOST = Link("lost", "lab-a does not answer", NOW + 4)
@@ -127,6 +131,27 @@ def test_the_log_alone_and_back() -> None:
 
     assert sum("[TRAIN]" in line for line in draw(known(), act=log)) >= 19
     assert draw(known(), act=twice) == draw(known())
+
+
+@pytest.mark.parametrize("looked_s", [1, 60])
+def test_who_has_looked_away_is_told_once_that_the_run_is_over(looked_s: int) -> None:
+    told: list[tuple[str, str]] = []
+    now = [NOW]
+
+    async def show() -> None:
+        feed = Feed(known(), clock=lambda: NOW)
+        app = WatchApp(RUN_ID, lambda run_id: (feed, Quiet()), lambda: now[0], lambda *said: told.append(said))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            now[0] += looked_s
+            record = Record(RUN_ID, "deeplabv3p", "lab-a", {}, NOW, seen_at=NOW)
+            feed.seen([RunView(record, {**STATUS, **FAILED})])
+            await until(pilot, lambda: "FAILED" in "".join(lines_of(app)[:2]))
+            feed.seen([RunView(record, {**STATUS, **FAILED, "resumes": 1})])
+            await pilot.pause(0.6)
+
+    asyncio.run(show())
+    assert [title for title, _ in told] == ([f"{RUN_ID}: FAILED"] if looked_s == 60 else [])
 
 
 def text(pilot: Pilot[None]) -> str:
