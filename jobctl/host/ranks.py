@@ -37,21 +37,35 @@ class Ranks:
         if len(self._found) < len(logs) and time.monotonic() - self._looked_at >= _LOOK_EVERY_S:
             self._find(logs)
             self._looked_at = time.monotonic()
-        news = {
-            rank: _exit_code(process.pid)
-            for rank, process in self._found.items()
-            if rank not in self._gone and not processes.is_alive(process.pid, process.start_ticks)
-        }
-        self._gone.update(news)
+        news = self._newly_gone()
         failed = {rank: code for rank, code in news.items() if code not in (0, _VICTIM)}
         if failed and self._first is None:
             alive = len(self._gone) < len(self._found)
-            self._first = failed if alive else _first_of_all(failed)
+            # One that was gone before we knew its process may have been before all of these.
+            unknown = len(self._found) < len(logs)
+            self._first = {} if unknown else failed if alive else _first_of_all(failed)
 
     @property
     def first_gone(self) -> Dict[int, Optional[int]]:
         """The ranks that went before all others, and what they ended with where that was seen."""
         return dict(self._first or {})
+
+    def _newly_gone(self) -> Dict[int, Optional[int]]:
+        """Those that have gone since the last look, with their exit codes where these are seen.
+
+        Who was looked at first may have gone while the others were, and may be why they went: so until nobody more is.
+        """
+        news: Dict[int, Optional[int]] = {}
+        while True:
+            more = {
+                rank: _exit_code(process.pid)
+                for rank, process in self._found.items()
+                if rank not in self._gone and not processes.is_alive(process.pid, process.start_ticks)
+            }
+            if not more:
+                return news
+            self._gone.update(more)
+            news.update(more)
 
     def _find(self, logs: Dict[int, Path]) -> None:
         ranks = {os.path.realpath(str(path)): rank for rank, path in logs.items()}
