@@ -7,7 +7,12 @@ import pytest
 from jobctl.cli import COMMANDS
 from tests.e2e.lab import Lab, python
 
-NO_JSON = {"schema": "prints JSON anyway", "completion": "prints a script", "watch": "draws on a terminal"}
+NO_JSON = {
+    "schema": "prints JSON anyway",
+    "completion": "prints a script",
+    "watch": "draws on a terminal",
+    "ui": "serves",
+}
 WITH_JSON = [name for name in COMMANDS if name not in NO_JSON]
 
 

@@ -49,7 +49,9 @@ def check_results(status: dict[str, Any], results: Path, image: Path, iters: int
     assert (named["model"], named["params"]) == ("inference.pdmodel", "inference.pdiparams")
     for name in ("inference.pdmodel", "inference.pdiparams", "inference.pdiparams.info"):
         assert (deploy.parent / name).stat().st_size > 0
-    (prediction,) = results.rglob(f"output/**/{image.stem}.png")
+    (kept,) = results.rglob(f"output/infer_image/{image.name}")
+    assert kept.read_bytes() == image.read_bytes(), "a report shows the prediction over its input"
+    (prediction,) = set(results.rglob(f"output/**/{image.stem}.png")) - {kept}
     assert png_size(prediction) == png_size(image)
     names = {path.name for path in results.rglob("*")}
     assert {f"workerlog.{rank}" for rank in range(4)} <= names
