@@ -135,7 +135,7 @@ def test_a_host_that_dies_while_it_passes_on_costs_no_other_its_data(hosts: list
     a, b, c = spread(hosts, tree, heard)
     if killed.is_set():  # else it was all passed on before the first word of it came
         # b may have had the last of it by then, and have said so, before the first word of c came through.
-        on_disk = hosts[1].work_dir / "trees" / f"{tree.manifest.digest()}.json"
+        on_disk = hosts[1].work_dir / "trees" / f"{tree.manifest.digest}.json"
         assert isinstance(b.error, ConnectionLost) or on_disk.exists()
     assert not a.error and not c.error
     assert hosts[0].holds(tree) and hosts[2].holds(tree)
