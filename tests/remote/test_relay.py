@@ -122,7 +122,9 @@ def test_what_a_host_has_of_it_is_not_passed_on_to_it(hosts: list[Host], tree: T
     assert hosts[2].holds(tree)
 
 
-def test_a_host_that_dies_while_it_passes_on_costs_no_other_its_data(hosts: list[Host], tree: TreeSource) -> None:
+def test_a_host_that_dies_while_it_passes_on_costs_no_other_its_data(
+    hosts: list[Host], tree: TreeSource, tmp_path: Path
+) -> None:
     """a -> b -> c, and b's server with all its sessions is killed once c has had something from it."""
     heard, killed = Heard(), threading.Event()
 
@@ -132,6 +134,9 @@ def test_a_host_that_dies_while_it_passes_on_costs_no_other_its_data(hosts: list
             hosts[1].sshd.stop()
 
     heard.on_progress = kill_b
+    for number in range(4):  # long enough on any machine for b to be in the middle of it
+        (tmp_path / "data" / f"larger {number}").write_bytes(os.urandom(LARGE_BYTES))
+    tree = make_data_tree(tmp_path / "data", TreeCache(tmp_path / "hashes"))
     a, b, c = spread(hosts, tree, heard)
     if killed.is_set():  # else it was all passed on before the first word of it came
         # b may have had the last of it by then, and have said so, before the first word of c came through.
